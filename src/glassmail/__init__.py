@@ -1,0 +1,1 @@
+"""A mail server you can see through. Kept empty: programs that start per message import little."""

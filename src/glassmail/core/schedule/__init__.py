@@ -1,0 +1,1 @@
+"""When the next attempt comes and what may start now."""

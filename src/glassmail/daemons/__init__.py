@@ -1,0 +1,1 @@
+"""Process and privilege wiring around the stations."""

@@ -1,0 +1,1 @@
+"""Every event the system can tell, declared once, with its renderers."""

@@ -1,0 +1,1 @@
+"""Run the stations without effects and tell."""

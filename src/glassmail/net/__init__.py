@@ -1,0 +1,1 @@
+"""Sockets: listeners, the pump, internal channels, DNS."""

@@ -1,0 +1,1 @@
+"""Every control file and environment variable, declared once."""

@@ -1,0 +1,113 @@
+"""Where things lie below ROOT. Every path of the house is named here, and only here."""
+
+import os
+from dataclasses import dataclass
+
+DEFAULT_ROOT = "/var/lib/glassmail"
+ROOT_VARIABLE = "GLASSMAIL_ROOT"
+
+
+def find_root(named: str | None) -> str:
+    """Return ROOT: what was named, else $GLASSMAIL_ROOT, else /var/lib/glassmail."""
+    return os.path.abspath(named or os.environ.get(ROOT_VARIABLE) or DEFAULT_ROOT)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The paths of one site."""
+
+    root: str
+
+    def path(self, *parts: str) -> str:
+        """Join a path below ROOT."""
+        return os.path.join(self.root, *parts)
+
+    @property
+    def control(self) -> str:
+        """Control files."""
+        return self.path("control")
+
+    @property
+    def queue_db(self) -> str:
+        """The queue of record."""
+        return self.path("queue", "queue.db")
+
+    @property
+    def queue_bodies(self) -> str:
+        """Files of large bodies."""
+        return self.path("queue", "body")
+
+    @property
+    def queue_drop(self) -> str:
+        """Where submitters leave messages while the queue does not answer."""
+        return self.path("queue", "drop")
+
+    @property
+    def queue_aside(self) -> str:
+        """Where the queue puts what it cannot read."""
+        return self.path("queue", "aside")
+
+    @property
+    def queue_socket(self) -> str:
+        """The queue's socket; anyone may connect."""
+        return self.path("run", "queue.sock")
+
+    @property
+    def log_socket(self) -> str:
+        """The log's socket."""
+        return self.path("run", "log.sock")
+
+    @property
+    def keeper_socket(self) -> str:
+        """The keeper's socket."""
+        return self.path("run", "keeper.sock")
+
+    @property
+    def status_file(self) -> str:
+        """What the supervisor last wrote about its children (JSON)."""
+        return self.path("run", "status.json")
+
+    @property
+    def supervisor_pid(self) -> str:
+        """The supervisor's process id; locked (flock) while it lives."""
+        return self.path("run", "serve.pid")
+
+    @property
+    def assign(self) -> str:
+        """users/assign as text; users/cdb beside it."""
+        return self.path("users", "assign")
+
+    @property
+    def assign_cdb(self) -> str:
+        """users/cdb."""
+        return self.path("users", "cdb")
+
+    @property
+    def daemons(self) -> str:
+        """users/daemons: role:uid:gid, one line each."""
+        return self.path("users", "daemons")
+
+    @property
+    def alias(self) -> str:
+        """Home of the alias user."""
+        return self.path("alias")
+
+    @property
+    def domains(self) -> str:
+        """Virtual domains in vpopmail's layout."""
+        return self.path("domains")
+
+    @property
+    def tcp_rules(self) -> str:
+        """Rules for clients of the SMTP listeners (text); tcp.smtp.cdb beside it wins when newer."""
+        return self.path("control", "tcp.smtp")
+
+    @property
+    def history(self) -> str:
+        """The history's files."""
+        return self.path("history")
+
+    @property
+    def log(self) -> str:
+        """Text logs, a multilog directory each: log/send, log/smtpd, log/serve."""
+        return self.path("log")

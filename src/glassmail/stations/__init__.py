@@ -1,0 +1,1 @@
+"""One module per station of a message: joins core with store and net; no privileges, no listening."""

@@ -1,0 +1,1 @@
+"""What is remembered on disk: queue, mailboxes, accounts, history, control directory."""

@@ -1,0 +1,201 @@
+"""The control directory: read files, notice changes, keep the last good value.
+
+Purpose:
+    `read_all` reads every declared file at start and refuses a broken one. `Controls` serves a
+    running process: `snapshot()` looks for changed files at most once a second and returns an
+    immutable view that a session or delivery keeps.
+
+Always:
+    - While running, an unreadable or malformed file keeps its last good value, and the problem
+      is told once per change. A vanished file means its default, except rcpthosts, whose last
+      good value stays (without it every domain would be accepted).
+    - A problem's text names file, line where there is one, and remedy.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable
+
+from glassmail.core.formats import control
+from glassmail.core.formats.control import Table
+from glassmail.core.model.limits import CONTROL_FILE_BYTES_MAX
+from glassmail.settings.control_files import SETTINGS
+from glassmail.settings.registry import Kind, Setting
+
+CHECK_INTERVAL_S = 1.0
+
+Value = bytes | int | Table | None
+_Stamp = tuple[int, int, int] | None
+
+
+class ControlError(Exception):
+    """A control file cannot be used; the text names file, line and remedy."""
+
+
+class Snapshot:
+    """All settings at one moment. Ask by the name that the registry declares."""
+
+    __slots__ = ("_is_set", "_values")
+
+    def __init__(self, values: dict[str, Value], is_set: frozenset[str]) -> None:
+        self._values = values
+        self._is_set = is_set
+
+    def line(self, name: str) -> bytes:
+        """A LINE or RAW setting; empty when it has neither value nor default."""
+        value = self._values[name]
+        return value if isinstance(value, bytes) else b""
+
+    def integer(self, name: str) -> int:
+        """An INT setting."""
+        value = self._values[name]
+        assert isinstance(value, int)
+        return value
+
+    def flag(self, name: str) -> bool:
+        """An INT setting that is used as yes or no."""
+        return bool(self.integer(name))
+
+    def table(self, name: str) -> Table:
+        """A LIST or MAP setting."""
+        value = self._values[name]
+        assert isinstance(value, Table)
+        return value
+
+    def is_set(self, name: str) -> bool:
+        """Tell whether the file is there (not its default)."""
+        return name in self._is_set
+
+
+class Controls:
+    """The control directory of a running process."""
+
+    def __init__(self, directory: str, tell: Callable[[str], None] | None = None) -> None:
+        """Read everything; raises ControlError when a file cannot be used.
+
+        Args:
+            directory: ROOT/control.
+            tell: called with the text of each problem found later.
+        """
+        self._directory = directory
+        self._tell = tell or (lambda _text: None)
+        self._stamps: dict[str, _Stamp] = {}
+        self._data: dict[str, bytes | None] = {}
+        self._checked_at = 0.0
+        for name in SETTINGS:
+            self._stamps[name] = _stamp(self._path(name))
+            self._data[name] = read_file(self._path(name))
+        self._snapshot = _build(self._data)
+
+    def snapshot(self) -> Snapshot:
+        """Return the settings of now; files are looked at once a second at most."""
+        now = time.monotonic()
+        if now - self._checked_at >= CHECK_INTERVAL_S:
+            self._checked_at = now
+            self.refresh()
+        return self._snapshot
+
+    def refresh(self) -> bool:
+        """Look for changed files now; return whether anything changed."""
+        changed = False
+        for name in SETTINGS:
+            stamp = _stamp(self._path(name))
+            if stamp != self._stamps[name]:
+                self._stamps[name] = stamp
+                changed = self._reread(name) or changed
+        if changed:
+            self._snapshot = _build(self._data)
+        return changed
+
+    def _reread(self, name: str) -> bool:
+        try:
+            data = read_file(self._path(name))
+            _parse(SETTINGS[name], data)
+        except ControlError as error:
+            self._tell(str(error))
+            return False
+        if data is None and name == "rcpthosts" and self._data[name] is not None:
+            self._tell(
+                "control/rcpthosts is gone; without it every domain would be accepted, so "
+                "the last good list stays: put the file back, empty if no domain is meant"
+            )
+            return False
+        self._data[name] = data
+        return True
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._directory, name)
+
+
+def read_file(path: str) -> bytes | None:
+    """Read a control file; None when there is none; raises ControlError with path and reason."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(CONTROL_FILE_BYTES_MAX + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ControlError(
+            f"{path}: {error.strerror or error}: make it a readable file, or remove it for the default"
+        ) from error
+    if len(data) > CONTROL_FILE_BYTES_MAX:
+        raise ControlError(f"{path}: larger than {CONTROL_FILE_BYTES_MAX} bytes: shorten it")
+    return data
+
+
+def take_snapshot(directory: str, names: Iterable[str] = SETTINGS) -> Snapshot:
+    """Read the settings once, without watching; raises ControlError."""
+    wanted = set(names) | {"me"}
+    return _build(
+        {n: read_file(os.path.join(directory, n)) if n in wanted else None for n in SETTINGS}
+    )
+
+
+def _stamp(path: str) -> _Stamp:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _build(data: dict[str, bytes | None]) -> Snapshot:
+    me_data = data["me"]
+    me = control.parse_line(me_data) if me_data is not None else None
+    values = {name: _value(SETTINGS[name], data[name], me) for name in SETTINGS}
+    return Snapshot(values, frozenset(n for n, d in data.items() if d is not None))
+
+
+def _value(setting: Setting, data: bytes | None, me: bytes | None) -> Value:
+    value = _parse(setting, data)
+    if value is not None:
+        return value
+    if setting.from_me and me is not None:
+        if setting.kind is Kind.LIST:  # control_readfile with flagme: a list of one line, `me`
+            return control.parse_list("control/me", me)
+        return me
+    if setting.kind in (Kind.LIST, Kind.MAP):
+        return control.parse_list(f"control/{setting.name}", None)
+    if setting.kind is Kind.INT and setting.default is None:
+        return 0
+    return setting.default
+
+
+def _parse(setting: Setting, data: bytes | None) -> Value:
+    """Parse a present file; None when it is missing or counts as not set."""
+    name = f"control/{setting.name}"
+    if data is None:
+        return None
+    if b"\0" in data and setting.kind is not Kind.RAW:
+        line = data.count(b"\n", 0, data.index(b"\0")) + 1
+        raise ControlError(f"{name}:{line}: holds a NUL byte: write the line anew")
+    if setting.kind is Kind.LIST:
+        return control.parse_list(name, data)
+    if setting.kind is Kind.MAP:
+        return control.parse_map(name, data)
+    if setting.kind is Kind.INT:
+        number = control.parse_int(data)
+        return None if number is None else min(max(number, setting.least), setting.most)
+    if setting.kind is Kind.RAW:
+        return data
+    return control.parse_line(data)
