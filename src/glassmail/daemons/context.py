@@ -18,6 +18,7 @@ class Context:
         uids: role -> (uid, gid); every role has the caller's in one-user mode.
         is_one_user: whether everything runs as the caller.
         listeners: bound, listening sockets of acceptors, each with its line of control/listen.
+        internal: the listening Unix socket of queue, log or keeper; None: make it yourself.
         parent_fd: reads end of file when the supervisor is gone.
     """
 
@@ -28,3 +29,4 @@ class Context:
     is_one_user: bool
     listeners: tuple[tuple[Listener, socket.socket], ...]
     parent_fd: int
+    internal: socket.socket | None = None

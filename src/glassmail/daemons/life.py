@@ -32,6 +32,18 @@ class Life:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     exit_code: int = 0
 
+    def hup(self) -> None:
+        """HUP came."""
+        self.on_reload()
+
+    def alrm(self) -> None:
+        """ALRM came."""
+        self.on_alarm()
+
+    def term(self) -> None:
+        """TERM came."""
+        self.on_stop()
+
     def end(self, exit_code: int = 0) -> None:
         """End the process as soon as the loop comes round."""
         self.exit_code = exit_code
@@ -53,9 +65,9 @@ def live(context: Context, start: Callable[[Life], Awaitable[None]]) -> int:
 async def _live(context: Context, start: Callable[[Life], Awaitable[None]]) -> int:
     life = Life(context)
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, lambda: life.on_reload())
-    loop.add_signal_handler(signal.SIGALRM, lambda: life.on_alarm())
-    loop.add_signal_handler(signal.SIGTERM, lambda: life.on_stop())
+    loop.add_signal_handler(signal.SIGHUP, life.hup)
+    loop.add_signal_handler(signal.SIGALRM, life.alrm)
+    loop.add_signal_handler(signal.SIGTERM, life.term)
     loop.add_signal_handler(
         signal.SIGINT, _nothing
     )  # Ctrl-C reaches the supervisor, which stops us

@@ -131,4 +131,12 @@ class Administered(Event, tag="administered", frozen=True):
     uid: int
 
 
-QueueFact = Accepted | Started | Settled | Bounced | Discarded | Ended | Administered | Load
+class Exiting(Event, tag="exiting", frozen=True):
+    """The queue ends as it was asked to (qmail: status: exiting)."""
+
+    sentence: ClassVar[str] = "the queue ends"
+
+
+QueueFact = (
+    Accepted | Started | Settled | Bounced | Discarded | Ended | Administered | Load | Exiting
+)

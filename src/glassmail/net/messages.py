@@ -78,6 +78,8 @@ class Enqueue(Message, tag="enqueue"):
         code, part: trace code number and message number in the session; 0 when none.
         story: msgpack of events.smtpd.Story, empty when there was no session.
         kind: network or user; the queue decides by the peer's uid what it believes.
+        message_id: the Message-ID field without blanks, empty when the message has none; None
+            when the sender did not look.
     """
 
     ref: int
@@ -92,6 +94,7 @@ class Enqueue(Message, tag="enqueue"):
     story: bytes
     kind: str
     origin: Origin | None = None
+    message_id: bytes | None = None
 
 
 class Enqueued(Message, tag="enqueued"):
@@ -140,6 +143,7 @@ class Job(Message, tag="job"):
         size: bytes of head and body together.
         born: seconds since 1970 when it was accepted.
         dying: whether this is the last attempt.
+        attempt: above 0 when earlier attempts may have happened (a retry, or a restart).
     """
 
     message: int
@@ -152,6 +156,7 @@ class Job(Message, tag="job"):
     part: int
     dying: bool
     targets: tuple[Target, ...]
+    attempt: int = 0
 
 
 class Deliver(Message, tag="deliver"):
@@ -183,7 +188,7 @@ class Request(Message, tag="request"):
 
     ref: int
     verb: str
-    arguments: dict[str, str | int | bool | list[str] | list[int] | None]
+    arguments: dict[str, str | int | bool | list[str | int] | None]
 
 
 class Rows(Message, tag="rows"):
@@ -212,9 +217,13 @@ class Tell(Message, tag="tell"):
 
 
 class Facts(Message, tag="facts"):
-    """Batches of the queue's facts: (row number, events.codec bytes), in order."""
+    """Batches of the queue's facts: (row number, events.codec bytes), in order.
+
+    `store` is the identity of the queue store: another one counts its rows anew.
+    """
 
     rows: tuple[tuple[int, bytes], ...]
+    store: int = 0
 
 
 class FactsKept(Message, tag="facts_kept"):

@@ -61,6 +61,9 @@ _ALL = (
     Setting("virtualdomains", Kind.MAP, ("queue",), When.RELOAD,
             "Virtual users and domains: `user@domain:prepend`, `domain:prepend`, `.domain:prepend`, "
             "`:prepend` for all others; an empty prepend means remote."),
+    Setting("dnsserver", Kind.LIST, ("remote", "smtpd"), When.DELIVERY,
+            "DNS servers to ask, a line each: `192.0.2.53`, `127.0.0.1:5353` or `[::1]:53`; "
+            "without the file those of /etc/resolv.conf."),
     # conventions of run scripts that this server reads itself
     Setting("defaultdelivery", Kind.RAW, ("local",), When.DELIVERY,
             "Dot-qmail lines used where a user has none.", b"./Maildir/"),
@@ -83,6 +86,8 @@ _ALL = (
             "How many programs of dot-qmail files may run at once.", 20, least=1, most=1_000),
     Setting("timeoutprogram", Kind.INT, ("local",), When.DELIVERY,
             "Seconds a program of a dot-qmail file may run.", 3_600, least=1),
+    Setting("programmemory", Kind.INT, ("local",), When.DELIVERY,
+            "Bytes of memory a program of a dot-qmail file may use; 0: no limit of ours.", 0),
     Setting("syncmode", Kind.LINE, ("local",), When.RELOAD,
             "How Maildir batches reach the disk: `auto`, `syncfs` or `fsync`.", b"auto"),
     Setting("smtpdprocesses", Kind.INT, ("supervisor",), When.START,
@@ -94,6 +99,9 @@ _ALL = (
             "How many text log files are kept (multilog's n).", 20, least=2, most=10_000),
     Setting("historydays", Kind.INT, ("log",), When.START,
             "How many days of history are kept.", 30, least=1, most=36_500),
+    Setting("passwordhash", Kind.LINE, ("keeper", "commands"), When.RUN,
+            "How new passwords are hashed: `sha512`, which vpopmail's programs can read, or "
+            "`argon2id`.", b"sha512"),
     Setting("breakcharacter", Kind.LINE, ("local",), When.RELOAD,
             "What parts user and extension in a local part.", b"-"),
 )  # fmt: skip

@@ -12,6 +12,7 @@ Always:
     - A problem's text names file, line where there is one, and remedy.
 """
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -87,6 +88,10 @@ class Controls:
             self._data[name] = read_file(self._path(name))
         self._snapshot = _build(self._data)
 
+    def tell_problems(self, tell: Callable[[str], None]) -> None:
+        """Set who is told the text of each problem found from now on."""
+        self._tell = tell
+
     def snapshot(self) -> Snapshot:
         """Return the settings of now; files are looked at once a second at most."""
         now = time.monotonic()
@@ -94,6 +99,10 @@ class Controls:
             self._checked_at = now
             self.refresh()
         return self._snapshot
+
+    def fingerprints(self, names: Iterable[str]) -> dict[str, str]:
+        """Short hashes of the contents in use, by setting; `-` for a missing file."""
+        return {name: fingerprint(self._data[name]) for name in names}
 
     def refresh(self) -> bool:
         """Look for changed files now; return whether anything changed."""
@@ -141,6 +150,11 @@ def read_file(path: str) -> bytes | None:
     if len(data) > CONTROL_FILE_BYTES_MAX:
         raise ControlError(f"{path}: larger than {CONTROL_FILE_BYTES_MAX} bytes: shorten it")
     return data
+
+
+def fingerprint(data: bytes | None) -> str:
+    """Hash a file's content shortly, to tell whether two processes saw the same."""
+    return "-" if data is None else hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
 def take_snapshot(directory: str, names: Iterable[str] = SETTINGS) -> Snapshot:

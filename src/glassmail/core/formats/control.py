@@ -12,7 +12,19 @@ Always:
 
 from typing import NamedTuple
 
-BLANKS = b" \t\n"  # control.c striptrailing: space, tab, newline; a CR is data and stays
+from glassmail.core.formats.control_line import BLANKS, parse_line
+
+__all__ = [
+    "BLANKS",
+    "Entry",
+    "Table",
+    "lines_of",
+    "parse_int",
+    "parse_line",
+    "parse_list",
+    "parse_map",
+    "show",
+]
 
 
 class Entry(NamedTuple):
@@ -43,11 +55,6 @@ class Table(NamedTuple):
     def find(self, folded_key: bytes) -> Entry | None:
         """Look up a key that the caller has folded."""
         return self.entries.get(folded_key)
-
-
-def parse_line(data: bytes) -> bytes:
-    """Read a `line` file: the first line without trailing blanks (control_readline)."""
-    return data.split(b"\n", 1)[0].rstrip(BLANKS)
 
 
 def parse_int(data: bytes) -> int | None:

@@ -10,11 +10,14 @@ class Reply(NamedTuple):
         code: three digits, 200 to 599.
         text: one or more lines separated by LF, without CR and without code.
         close: whether the server hangs up after sending it.
+        status: enhanced status code (RFC 3463) for servers that announce them, `2.1.5`; empty:
+            what the text ends with in qmail's way, `(#5.7.1)`, else the class alone.
     """
 
     code: int
     text: bytes
     close: bool = False
+    status: bytes = b""
 
     @property
     def is_positive(self) -> bool:

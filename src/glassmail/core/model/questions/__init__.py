@@ -4,7 +4,7 @@ A house rule checks that every Step built in the sources names a declared id; th
 list of questions is made from here.
 """
 
-from glassmail.core.model.questions import delivery, queueing, remote, routing, session
+from glassmail.core.model.questions import accounts, delivery, queueing, remote, routing, session
 from glassmail.core.model.questions.declare import Question
 
 QUESTIONS: dict[str, Question] = {
@@ -12,6 +12,7 @@ QUESTIONS: dict[str, Question] = {
     **queueing.QUESTIONS,
     **routing.QUESTIONS,
     **delivery.QUESTIONS,
+    **accounts.QUESTIONS,
     **remote.QUESTIONS,
 }
 

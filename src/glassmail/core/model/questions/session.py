@@ -2,4 +2,86 @@
 
 from glassmail.core.model.questions.declare import Question, catalogue
 
-QUESTIONS: dict[str, Question] = catalogue()
+QUESTIONS: dict[str, Question] = catalogue(
+    Question(
+        "session.order",
+        "was {subject} understood and in its place?",
+        "Unknown commands, bad addresses, MAIL, RCPT and DATA out of order, over-long lines and "
+        "too many errors are refused before any policy is asked (RFC 5321, 4.1.4).",
+    ),
+    Question(
+        "session.service",
+        "can {subject} be served now?",
+        "A connection is turned away while the settings cannot be read, the queue has never "
+        "answered, too many sessions run, or the server stops.",
+    ),
+    Question(
+        "session.patience",
+        "did {subject} send in time?",
+        "timeoutsmtpd bounds the wait for each read; one message must also be complete within "
+        "a fixed time, however it trickles.",
+    ),
+    Question(
+        "session.client-rule",
+        "may {subject} connect?",
+        "The first rule of control/tcp.smtp that matches the client decides; it also sets the "
+        "client's variables (tcprules). Denied clients are hung up on without a word.",
+    ),
+    Question(
+        "session.declared-size",
+        "is the declared size of {subject} bytes within databytes?",
+        "The SIZE parameter of MAIL (RFC 1870) against control/databytes or the client's "
+        "variable DATABYTES, before the message is sent.",
+    ),
+    Question(
+        "session.badmailfrom",
+        "is {subject} in badmailfrom?",
+        "The whole envelope sender, then its `@domain`. Asked at MAIL, answered at each RCPT, "
+        "before relaying rights are looked at (qmail-smtpd.c bmfcheck).",
+    ),
+    Question(
+        "session.authorization",
+        "may {subject} submit mail here?",
+        "A submission listener serves clients that have proven who they are, or whose rule "
+        "sets RELAYCLIENT.",
+    ),
+    Question(
+        "session.relayclient",
+        "may {subject} send to any domain?",
+        "The variable RELAYCLIENT of the client's rule takes the place of rcpthosts; its value "
+        "is put behind the recipient (qmail-smtpd.c addrallowed).",
+    ),
+    Question(
+        "session.recipient",
+        "is there somebody here for {subject}?",
+        "With control/checkrecipients, recipients of our own domains are looked up while the "
+        "client waits; nobody means 550. When it cannot be told, the recipient is accepted.",
+    ),
+    Question(
+        "session.keeper",
+        "did the keeper answer for {subject}?",
+        "Mailboxes lie in closed homes; the keeper is the process that may look. When it does "
+        "not answer in time nobody can tell, and the recipient is accepted.",
+    ),
+    Question(
+        "session.hops",
+        "has a message with {subject} hops passed few enough servers?",
+        "100 or more header lines that begin with Received or Delivered mean a loop.",
+    ),
+    Question(
+        "session.databytes",
+        "is a message of {subject} bytes within databytes?",
+        "control/databytes, or the client's variable DATABYTES, against the stored size.",
+    ),
+    Question(
+        "session.line-ends",
+        "do all lines of the message end with CR LF?",
+        "A lone CR or LF is where two servers can disagree on the end of a message, and a "
+        "second one is smuggled in; such messages are refused (RFC 5321, 2.3.8).",
+    ),
+    Question(
+        "session.queue",
+        "did the queue take the message of {subject}?",
+        "The client is told 250 only after the queue has the message durably.",
+    ),
+)

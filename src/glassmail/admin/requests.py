@@ -1,0 +1,71 @@
+"""Asking the running queue and log: one Request, all its Rows, as dictionaries."""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from glassmail.net.blocking import BlockingChannel, ChannelError, connect
+from glassmail.net.messages import Failed, Hello, Request, Rows, encode
+
+ANSWER_S = 30.0
+
+_decoder = msgspec.msgpack.Decoder(Rows | Failed)
+
+
+class RequestError(Exception):
+    """A request was refused or nobody answered; exit_code is what a command ends with."""
+
+    def __init__(self, text: str, exit_code: int) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
+
+
+def ask(path: str, verb: str, **arguments: object) -> Iterator[dict[str, Any]]:
+    """Ask the process behind a socket; yields the rows; raises RequestError."""
+    try:
+        channel = connect(path, ANSWER_S)
+    except OSError as error:
+        raise RequestError(_why(path, error), 3) from error
+    try:
+        channel.send(encode(Hello("client", os.getpid())))
+        channel.send(encode(Request(1, verb, arguments)))  # type: ignore[arg-type]
+        yield from _answers(channel)
+    except (OSError, ChannelError, msgspec.MsgspecError) as error:
+        raise RequestError(f"no answer over {path}: {error}", 3) from error
+    finally:
+        channel.close()
+
+
+def pages(path: str, verb: str, limit: int, **arguments: object) -> Iterator[dict[str, Any]]:
+    """Ask page after page (`after` of the last row) until everything was told."""
+    after = 0
+    while True:
+        going_on = None
+        for row in ask(path, verb, after=after, limit=limit, **arguments):
+            if set(row) == {"after"}:
+                going_on = row["after"]
+            else:
+                yield row
+        if going_on is None:
+            return
+        after = going_on
+
+
+def _answers(channel: BlockingChannel) -> Iterator[dict[str, Any]]:
+    frame = channel.receive()
+    if frame is None:
+        raise ChannelError("the connection ended")
+    message = _decoder.decode(frame[0])
+    if isinstance(message, Failed):
+        raise RequestError(message.text, message.exit)
+    for row in message.rows:
+        yield json.loads(row)
+
+
+def _why(path: str, error: OSError) -> str:
+    if isinstance(error, (FileNotFoundError, ConnectionRefusedError)):
+        return f"no server answers at {path}: is it running? (glass status)"
+    return f"cannot ask {path}: {error.strerror}"

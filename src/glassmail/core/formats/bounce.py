@@ -1,0 +1,103 @@
+"""Bounces in qmail's words (qmail-send.c injectbounce; QSBMF).
+
+The text before the original message; the original follows it as it was stored.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+DOUBLE_BOUNCE_SENDER = b"#@[]"
+GIVEN_UP = b"I'm not going to try again; this message has been in the queue too long.\n"
+
+
+class Failure(NamedTuple):
+    """One failed recipient: its address without the virtual prepend, and the report."""
+
+    address: bytes
+    text: bytes
+
+
+def paragraph(failure: Failure) -> bytes:
+    """Write the paragraph of one recipient (qmail-send.c addbounce).
+
+    A newline in the address becomes `_`; where the report holds an empty line, its newline
+    becomes `/`, since an empty line ends the paragraph.
+    """
+    text = failure.text
+    if text and not text.endswith(b"\n"):
+        text += b"\n"
+    while b"\n\n" in text:
+        text = text.replace(b"\n\n", b"\n/")
+    return b"<" + failure.address.replace(b"\n", b"_") + b">:\n" + text + b"\n"
+
+
+class Letter(NamedTuple):
+    """What a bounce is made from.
+
+    Attributes:
+        date: date822 text.
+        from_address: bouncefrom@bouncehost.
+        host: bouncehost, for the introduction.
+        to: whom it goes to.
+        sender: envelope sender of the bounced message; empty: that was a bounce itself.
+        trace: trace code of the bounced message, empty for none.
+    """
+
+    date: bytes
+    from_address: bytes
+    host: bytes
+    to: bytes
+    sender: bytes
+    trace: bytes
+
+
+def head(letter: Letter, failures: Iterable[Failure]) -> bytes:
+    """Write everything before the copied message, its Return-Path line included."""
+    is_double = not letter.sender
+    lines = [
+        b"Date: " + letter.date,
+        b"\nFrom: " + _quoted(letter.from_address),
+        b"\nTo: " + _quoted(letter.to),
+        b"\nSubject: failure notice\n\nHi. This is the qmail-send program at "
+        + letter.host
+        + b".\n",
+        b"I tried to deliver a bounce message to this address, but the bounce bounced!\n\n"
+        if is_double
+        else b"I'm afraid I wasn't able to deliver your message to the following addresses.\n"
+        b"This is a permanent error; I've given up. Sorry it didn't work out.\n\n",
+    ]
+    lines += [paragraph(failure) for failure in failures]
+    if letter.trace:
+        lines.append(b"Ask your postmaster about trace code " + letter.trace + b".\n\n")
+    lines.append(
+        b"--- Below this line is the original bounce.\n\n"
+        if is_double
+        else b"--- Below this line is a copy of the message.\n\n"
+    )
+    lines.append(b"Return-Path: <" + _quoted(letter.sender) + b">\n")
+    return b"".join(lines)
+
+
+def _quoted(address: bytes) -> bytes:
+    """Quote the local part where RFC 822 wants it (quote.c quote2)."""
+    local, at, domain = address.rpartition(b"@")
+    if not at:
+        local, domain = address, b""
+    if local and not local.translate(None, _ATOM_BYTES) and _is_dot_atom(local):
+        return address
+    if not local and not at:
+        return address
+    escaped = (
+        local.replace(b"\\", b"\\\\")
+        .replace(b'"', b'\\"')
+        .replace(b"\r", b"\\\r")
+        .replace(b"\n", b"\\\n")
+    )
+    return b'"' + escaped + b'"' + at + domain
+
+
+_ATOM_BYTES = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~."
+
+
+def _is_dot_atom(local: bytes) -> bool:
+    return not (local.startswith(b".") or local.endswith(b".") or b".." in local)

@@ -1,0 +1,30 @@
+"""Is there somebody here for this recipient? Only asked with control/checkrecipients.
+
+Refusing at RCPT keeps us from bouncing to forged senders. A recipient that is routed to another
+server, by whoever may relay there, is not ours to know; when nobody can tell, it is accepted
+and the delivery finds out.
+"""
+
+from glassmail.core.ask import Ask
+from glassmail.core.model.channel import Channel
+from glassmail.core.model.trail import NO, Step
+from glassmail.core.model.verdict import PASS, Verdict
+from glassmail.core.policy.facts import Facts
+from glassmail.core.protocol import replies
+from glassmail.core.route.rewrite import route
+
+QUESTION = "session.recipient"
+
+
+async def check(facts: Facts, ask: Ask) -> Verdict:
+    """Refuse a recipient of our own domains that nobody answers for."""
+    if not facts.settings.is_checking_recipients:
+        return PASS
+    destination = route(facts.recipient, facts.settings.routing)
+    if destination.channel is not Channel.LOCAL:
+        return PASS
+    existence = await ask.account_exists(facts.recipient)
+    source = "control/checkrecipients; no answer counts as yes"
+    step = Step(QUESTION, facts.recipient, existence.answer, source)
+    steps = (*destination.steps, *existence.steps, step)
+    return Verdict(replies.NO_MAILBOX if existence.answer == NO else None, steps)

@@ -1,0 +1,196 @@
+"""What the SMTP server says: every text once, with an id, in qmail-smtpd's exact words.
+
+Purpose:
+    `REPLIES` is the catalogue: id -> reply. Texts that qmail does not have (it never checks a
+    recipient, counts errors or runs out of sessions) are this project's own and marked so.
+    `render` writes a reply as bytes for the wire.
+
+Always:
+    - A line is at most 512 bytes with its CR LF (RFC 5321, 4.5.3.1.5); text is cut, never the
+      code in front or the trace code behind.
+    - No byte of a text can end a line or escape a terminal: control and 8-bit bytes become `?`.
+"""
+
+from glassmail.core.model.limits import REPLY_LINE_BYTES_MAX
+from glassmail.core.model.reply import Reply
+
+REPLIES: dict[str, Reply] = {}
+_IDS: dict[Reply, str] = {}
+# Replies that every session sends, as qmail's bytes: rendering them anew would be a tenth of
+# the dialogue's work.
+_READY: dict[Reply, bytes] = {}
+_READY_MAX = 1_024  # greetings change with settings and rules
+
+
+def _declare(
+    name: str, code: int, text: bytes, *, close: bool = False, status: bytes = b""
+) -> Reply:
+    reply = Reply(code, text, close, status)
+    REPLIES[name] = reply
+    _IDS.setdefault(reply, name)
+    return reply
+
+
+def name_of(reply: Reply) -> str:
+    """Return the catalogue's id of a reply; empty when its text was made elsewhere."""
+    return _IDS.get(reply, "")
+
+
+# --- qmail-smtpd.c ----------------------------------------------------------------------------
+MAIL_OK = _declare("mail_ok", 250, b"ok", status=b"2.1.0")
+RCPT_OK = _declare("rcpt_ok", 250, b"ok", status=b"2.1.5")
+NOOP_OK = _declare("noop_ok", 250, b"ok", status=b"2.0.0")
+FLUSHED = _declare("flushed", 250, b"flushed", status=b"2.0.0")
+VRFY = _declare("vrfy", 252, b"send some mail, i'll try my best", status=b"2.5.2")
+HELP = _declare("help", 214, b"notqmail home page: https://notqmail.org", status=b"2.0.0")
+GO_AHEAD = _declare("go_ahead", 354, b"go ahead")
+MAIL_FIRST = _declare("mail_first", 503, b"MAIL first (#5.5.1)")
+RCPT_FIRST = _declare("rcpt_first", 503, b"RCPT first (#5.5.1)")
+UNIMPLEMENTED = _declare("unimplemented", 502, b"unimplemented (#5.5.1)")
+SYNTAX = _declare("syntax", 555, b"syntax error (#5.5.4)")
+BADMAILFROM = _declare(
+    "badmailfrom", 553, b"sorry, your envelope sender is in my badmailfrom list (#5.7.1)"
+)
+RCPTHOSTS = _declare(
+    "rcpthosts", 553, b"sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)"
+)
+DATABYTES = _declare(
+    "databytes", 552, b"sorry, that message size exceeds my databytes limit (#5.3.4)"
+)
+HOPS = _declare("hops", 554, b"too many hops, this message is looping (#5.4.6)")
+LINE_ENDS = _declare(
+    "line_ends", 451, b"See https://cr.yp.to/docs/smtplf.html.", close=True, status=b"4.6.0"
+)
+TIMEOUT = _declare("timeout", 451, b"timeout (#4.4.2)", close=True)
+NO_CONTROLS = _declare("no_controls", 421, b"unable to read controls (#4.3.0)", close=True)
+QUEUE_DOWN = _declare("queue_down", 451, b"qqt failure (#4.3.0)")
+QUEUE_FULL = _declare("queue_full", 452, b"qq write error or disk full (#4.3.1)")
+# --- s/qmail, vpopmail ------------------------------------------------------------------------
+AUTHORIZATION = _declare("authorization", 530, b"Authorization required (#5.7.1)")
+TOO_MANY_RECIPIENTS = _declare(
+    "too_many_recipients", 452, b"sorry, too many recipients (#4.5.3)"
+)
+NO_MAILBOX = _declare(
+    "no_mailbox", 550, b"sorry, no mailbox here by that name. (#5.1.1)"
+)
+# --- this project's own -----------------------------------------------------------------------
+# tcpserver hangs up on a denied client without a word: a reply without text is never sent.
+DENIED = _declare("denied", 554, b"", close=True)
+LINE_TOO_LONG = _declare("line_too_long", 500, b"command line too long (#5.5.2)", close=True)
+BARE_LF_COMMAND = _declare(
+    "bare_lf_command", 500, b"a command of a group must end with CR LF (#5.5.2)", close=True
+)
+TOO_MANY_ERRORS = _declare("too_many_errors", 421, b"too many errors (#4.7.0)", close=True)
+TOO_MANY_SESSIONS = _declare(
+    "too_many_sessions", 421, b"too many connections, try again later (#4.3.2)", close=True
+)
+NO_QUEUE = _declare("no_queue", 421, b"my queue does not answer (#4.3.0)", close=True)
+SHUTTING_DOWN = _declare("shutting_down", 421, b"this server is stopping (#4.3.2)", close=True)
+TROUBLE = _declare("trouble", 451, b"internal trouble (#4.3.0)")
+
+
+def greeting(text: bytes) -> Reply:
+    """The first line: `220 G ESMTP`."""
+    return _make_ready(Reply(220, text + b" ESMTP"))
+
+
+def helo(text: bytes) -> Reply:
+    """Answer HELO: `250 G`."""
+    return _make_ready(Reply(250, text))
+
+
+def ehlo(text: bytes, size_max: int, *, is_enhanced: bool) -> Reply:
+    """Answer EHLO. qmail's two extensions stand first, in its order.
+
+    Args:
+        text: smtpgreeting.
+        size_max: databytes; 0 means no limit (RFC 1870, 4).
+        is_enhanced: whether ENHANCEDSTATUSCODES is announced (RFC 2034).
+    """
+    lines = b"%b\nPIPELINING\n8BITMIME\nSIZE %d\nSMTPUTF8" % (text, size_max)
+    return _make_ready(Reply(250, lines + b"\nENHANCEDSTATUSCODES" if is_enhanced else lines))
+
+
+def goodbye(text: bytes) -> Reply:
+    """Answer QUIT: `221 G`."""
+    return _make_ready(Reply(221, text, True, b"2.0.0"))
+
+
+def queued(at: int, message: int, code: bytes) -> Reply:
+    """The end of DATA: `250 ok <unix time> qp <number>`, and the message's trace code."""
+    text = b"ok %d qp %d" % (at, message)
+    return Reply(250, b"%b [%b]" % (text, code) if code else text, status=b"2.6.0")
+
+
+def declined(is_permanent: bool, exit_code: int, text: bytes) -> Reply:
+    """The queue did not take the message (qmail.c): D is 554, Z is 451, a full disk 452."""
+    if exit_code == 53:
+        return QUEUE_FULL
+    return Reply(554 if is_permanent else 451, text)
+
+
+def _make_ready(reply: Reply) -> Reply:
+    if reply not in _READY:
+        if len(_READY) >= _READY_MAX:
+            _READY.clear()
+        _READY[reply] = _render(reply, b"", is_enhanced=False)
+    return reply
+
+
+_SAFE = bytes(byte if byte == 0x0A or 32 <= byte < 127 else 0x3F for byte in range(256))
+
+
+def render(reply: Reply, suffix: bytes, *, is_enhanced: bool) -> bytes:
+    """Write a reply for the wire, CR LF included.
+
+    Args:
+        reply: what to say.
+        suffix: ` [CODE]`, put behind the last line of 4xx and 5xx.
+        is_enhanced: put the enhanced status code in front (RFC 2034, 4). Greeting and answers
+            to HELO and EHLO have none; the caller passes False for them.
+    """
+    if not is_enhanced and reply.code < 400:
+        ready = _READY.get(reply)
+        if ready is not None:
+            return ready
+    return _render(reply, suffix, is_enhanced=is_enhanced)
+
+
+def _render(reply: Reply, suffix: bytes, *, is_enhanced: bool) -> bytes:
+    code, text = reply.code, reply.text.translate(_SAFE)
+    if code < 400:
+        suffix = b""
+    status = b""
+    if is_enhanced and code // 100 != 3:
+        text, status = _split_status(reply, text)
+    front = b"%d " % code
+    if b"\n" not in text and len(text) + len(status) + len(suffix) < _ROOM:
+        return b"%b%b%b%b\r\n" % (front, status, text, suffix)
+    lines = text.split(b"\n")
+    last = lines.pop()
+    more = b"".join(
+        b"%d-%b%b\r\n" % (code, status, line[: _ROOM - len(status)]) for line in lines
+    )
+    room = _ROOM - len(status) - len(suffix)
+    return b"%b%b%b%b%b\r\n" % (more, front, status, last[:room], suffix)
+
+
+_ROOM = REPLY_LINE_BYTES_MAX - 6  # without code, blank, CR and LF
+
+
+def _split_status(reply: Reply, text: bytes) -> tuple[bytes, bytes]:
+    """Take the enhanced code from its place at the end of qmail's text: (text, `5.7.1 `)."""
+    digit = b"%d" % (reply.code // 100)
+    status = reply.status
+    head, mark, tail = text.rpartition(b" (#")
+    if mark and tail.endswith(b")") and tail[:-1].translate(None, b"0123456789") == b"..":
+        text = head
+        status = status or tail[:-1]
+    if not status:
+        status = b"0.0.0"
+    # RFC 3463, 2: the class always agrees with the reply's first digit.
+    return text, digit + status[1:] + b" "
+
+
+for _reply in (MAIL_OK, RCPT_OK, NOOP_OK, FLUSHED, VRFY, HELP, GO_AHEAD):
+    _make_ready(_reply)

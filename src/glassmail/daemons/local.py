@@ -1,0 +1,366 @@
+"""The local starter: finds out whose mail it is, has workers deliver it, tells the queue.
+
+Purpose:
+    Runs as root (or as the one user of a trial server). Takes jobs from the queue, looks every
+    recipient's user up itself, gives each user's work to a worker that runs as that user, runs
+    the rounds of syncfs that make the workers' files durable, and settles results.
+
+Always:
+    - uid and gid come from users/assign, the system's accounts or the alias home, never from the
+      queue. Root is refused.
+    - A result goes to the queue only when a sync that began after the worker's last move in the
+      Maildirs has ended well (daemons.worker has the whole order).
+    - A result belongs to the connection that brought its job; when that connection is gone, it
+      is dropped, and the queue hands the job out again.
+    - A worker that ends before its deliveries have ended leaves deferrals behind.
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from glassmail.core.formats.daemons import DaemonsError
+from glassmail.core.model.limits import REPORT_BYTES_MAX
+from glassmail.core.model.outcome import Outcome, Report
+from glassmail.core.model.trail import NO, Step, Trail
+from glassmail.core.route.users import User
+from glassmail.daemons import local_forker
+from glassmail.daemons.context import Context
+from glassmail.daemons.life import Life, live
+from glassmail.daemons.local_limits import IDLE_CHECK_S, RESULTS_MAX, STOP_S
+from glassmail.daemons.local_messages import (
+    Assignment,
+    Device,
+    Died,
+    Done,
+    Finished,
+    FromWorker,
+    MayRun,
+    Publish,
+    WantsRun,
+    Work,
+    Written,
+)
+from glassmail.daemons.local_pool import Key, Pool, WorkerHandle
+from glassmail.daemons.local_programs import Places
+from glassmail.daemons.local_rounds import Rounds
+from glassmail.daemons.local_terms import terms_of
+from glassmail.daemons.local_users import Users
+from glassmail.events.process import Alerted, SettingBroken, Warned
+from glassmail.net.link import Link
+from glassmail.net.messages import Deliver, Job, Result, Settle, Target
+from glassmail.net.reporter import Reporter
+from glassmail.stations.deliver_report import LOCAL_CRASHED
+from glassmail.store.control import ControlError, Controls, Snapshot
+from glassmail.store.maildir import TEMPORARY
+
+ROLE = "local"
+EXIT_SETTINGS = 111
+NO_HOST = Report(Outcome.FAILURE, b"Sorry, address must include host name. (#5.1.3)\n")
+GONE = b"The queue went away. (#4.3.0)\n"
+
+
+def main(context: Context) -> int:
+    """Be the local starter; return the exit code."""
+    # Before anything that a worker must not inherit: threads, the loop, other people's mail.
+    forker = local_forker.start(context.place.queue_socket)
+
+    async def start(life: Life) -> None:
+        try:
+            Starter(life, forker).start()
+        except (ControlError, DaemonsError, OSError) as error:
+            os.write(2, f"local: {error}\n".encode())
+            life.end(EXIT_SETTINGS)
+
+    return live(context, start)
+
+
+class _Open:
+    """A delivery that was taken and not settled.
+
+    Attributes:
+        delivery: the queue's number.
+        connection: the connection to the queue that brought it.
+        steps: what the look-up of the user said.
+    """
+
+    __slots__ = ("connection", "delivery", "steps")
+
+    def __init__(self, delivery: int, connection: int, steps: Trail) -> None:
+        self.delivery = delivery
+        self.connection = connection
+        self.steps = steps
+
+
+class Starter:
+    """The starter's parts, and the deliveries under way."""
+
+    def __init__(self, life: Life, forker: socket.socket) -> None:
+        """Read the settings; raises ControlError, DaemonsError or OSError."""
+        place = life.context.place
+        self._life = life
+        self._controls = Controls(place.control)
+        self._reporter = Reporter(place.log_socket, ROLE)
+        self._controls.tell_problems(
+            lambda problem: self._reporter.tell(SettingBroken(time.time_ns(), ROLE, problem))
+        )
+        self._may_change = os.getuid() == 0 and not life.context.is_one_user
+        self._users = Users(place, self._may_change)
+        self._link: Link[Deliver] = Link(
+            place.queue_socket, ROLE, msgspec.msgpack.Decoder(Deliver), self._deliver
+        )
+        self._link.on_down = self._queue_gone
+        self._pool = Pool(forker, self._heard, self._worker_gone, self._worker_died, self._lost)
+        self._rounds = Rounds(self._controls.snapshot().line("syncmode"), self._alert)
+        self._connection = 0
+        self._open: dict[int, _Open] = {}
+        self._task = 0
+        self._results: list[Result] = []
+        self._places = Places(lambda: self._controls.snapshot().integer("maxprograms"))
+        self._batches: dict[tuple[int, int], tuple[float, tuple[int, ...]]] = {}  # being fsynced
+        self._is_stopping = False
+
+    def start(self) -> None:
+        """Connect to log and queue."""
+        self._reporter.start()
+        self._life.on_reload = self._reload
+        self._life.on_stop = self._stop
+        self._link.start()
+        asyncio.get_running_loop().call_later(IDLE_CHECK_S, self._end_idle)
+
+    # --- from the queue -------------------------------------------------------------------------
+
+    def _deliver(self, message: Deliver, descriptors: tuple[int, ...]) -> None:
+        unused = list(descriptors)
+        if not self._is_stopping:  # else: the queue hands it out again after the restart
+            settings = self._controls.snapshot()
+            self._obey(settings)
+            for job in message.jobs:
+                descriptor = unused.pop(0) if job.body is None and unused else -1
+                self._take(job, descriptor)
+            self._pool.flush()
+        for descriptor in unused:
+            os.close(descriptor)
+
+    def _take(self, job: Job, descriptor: int) -> None:
+        groups: dict[Key, list[Assignment]] = {}
+        for target in job.targets:
+            self._task += 1
+            local, at, host = target.address.rpartition(b"@")
+            if not at:
+                step = Step("delivery.host", target.address, NO, "spawn.c")
+                self._refuse(target, NO_HOST._replace(steps=(step,)))
+                continue
+            found = self._users.find(local)
+            if found.user is None:
+                report = found.report or Report(Outcome.DEFERRAL, LOCAL_CRASHED)
+                self._refuse(target, report._replace(steps=found.steps))
+                continue
+            self._open[self._task] = _Open(target.delivery, self._connection, found.steps)
+            key = self._users.rights_of(found.user)
+            groups.setdefault(key, []).append(_assign(self._task, target, local, host, found.user))
+        now = asyncio.get_running_loop().time()
+        last = len(groups) - 1
+        for index, (key, assigned) in enumerate(groups.items()):
+            given = descriptor
+            if descriptor >= 0 and index < last:
+                given = os.dup(descriptor)
+            self._pool.give(key, _work(job, tuple(assigned)), given, now)
+        if not groups and descriptor >= 0:
+            os.close(descriptor)
+
+    def _refuse(self, target: Target, report: Report) -> None:
+        self._settle([Result(target.delivery, report.outcome.value, report.text, report.steps)])
+
+    # --- from the workers -----------------------------------------------------------------------
+
+    def _heard(
+        self, handle: WorkerHandle, message: FromWorker, descriptors: tuple[int, ...]
+    ) -> None:
+        if isinstance(message, Device) and descriptors:
+            self._rounds.learn(descriptors[0], handle.token)
+            descriptors = descriptors[1:]
+        elif isinstance(message, Written):
+            self._written(handle, message)
+        elif isinstance(message, Finished):
+            self._finished(handle, message)
+        elif isinstance(message, WantsRun):
+            self._wants_run(handle, message.task)
+        for number in descriptors:
+            os.close(number)
+
+    def _written(self, handle: WorkerHandle, message: Written) -> None:
+        """A batch is in tmp/. Make its data durable, then have it moved."""
+        if not self._rounds.knows(message.devices):
+            self._hang_up(handle, "it names a filesystem that it did not show")
+        elif self._rounds.wants_fsync(message.devices):
+            self._order_fsync(handle, message)
+        else:
+            # The round that answers begins from now on: after the writes.
+            self._rounds.join(
+                message.devices,
+                lambda is_well: (
+                    handle.send(Publish(message.batch, by_fsync=False))
+                    if is_well
+                    else self._order_fsync(handle, message)
+                ),
+            )
+
+    def _order_fsync(self, handle: WorkerHandle, message: Written) -> None:
+        now = asyncio.get_running_loop().time()
+        self._batches[handle.token, message.batch] = (now, message.devices)
+        handle.send(Publish(message.batch, by_fsync=True))
+
+    def _finished(self, handle: WorkerHandle, message: Finished) -> None:
+        """Deliveries have ended. Their moves count once a round from now on has ended well."""
+        loop = asyncio.get_running_loop()
+        began = self._batches.pop((handle.token, message.batch), None)
+        if began is not None:
+            self._rounds.batch_took(began[1], loop.time() - began[0])
+        if not self._rounds.knows(message.devices) or not all(
+            done.task in handle.tasks for done in message.dones
+        ):
+            self._hang_up(handle, "it answers for what it was not given")
+            return
+        ended = []
+        for done in message.dones:
+            handle.tasks.discard(done.task)
+            self._places.leave(done.task)
+            ended.append((self._open.pop(done.task), done))
+        if ended:
+            self._rounds.join(message.devices, lambda is_well: self._moves_synced(ended, is_well))
+        self._pool.finished(handle, loop.time())
+        if self._is_stopping and not self._open:
+            self._end()
+
+    def _moves_synced(self, ended: Sequence[tuple[_Open, Done]], is_well: bool) -> None:
+        results = []
+        for opened, done in ended:
+            if opened.connection != self._connection:
+                continue
+            letter, text = done.letter, done.text[:REPORT_BYTES_MAX]
+            if letter == "K" and not is_well:
+                # The files are in new/, perhaps not durably. A repeated delivery finds them there
+                # by their names, and is synced again before it is believed.
+                letter, text = "Z", TEMPORARY
+            results.append(Result(opened.delivery, letter, text, opened.steps + done.steps))
+        self._settle(results)
+
+    def _hang_up(self, handle: WorkerHandle, why: str) -> None:
+        if handle.channel is not None:
+            handle.channel.close(why)
+
+    def _wants_run(self, handle: WorkerHandle, task: int) -> None:
+        opened = self._open.get(task)
+        if opened is None or task not in handle.tasks:
+            self._hang_up(handle, "it wants to run what it was not given")
+        elif opened.connection != self._connection:
+            handle.send(MayRun(task, GONE))  # the queue hands it out again: do not run it twice
+        else:
+            self._places.want(task, handle)
+
+    # --- results --------------------------------------------------------------------------------
+
+    def _settle(self, results: list[Result]) -> None:
+        if not self._results and results:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._results += results
+
+    def _flush(self) -> None:
+        results, self._results = self._results, []
+        for at in range(0, len(results), RESULTS_MAX):
+            self._link.send(Settle(tuple(results[at : at + RESULTS_MAX])))
+
+    # --- changes and ends -----------------------------------------------------------------------
+
+    def _obey(self, settings: Snapshot) -> None:
+        self._users.set_break_character(settings.line("breakcharacter"))
+        self._rounds.set_mode(settings.line("syncmode"))
+        refuses_programs = os.getuid() == 0 and not self._may_change
+        self._pool.set_terms(terms_of(settings, self._life.context.place, refuses_programs))
+
+    def _reload(self) -> None:
+        self._controls.refresh()
+        self._users.forget()
+        self._obey(self._controls.snapshot())
+
+    def _queue_gone(self, _reason: str) -> None:
+        """Results of jobs taken so far can no longer be told; the queue hands them out again."""
+        self._connection += 1
+        self._results.clear()
+        self._pool.drop_waiting()
+        self._places.refuse_waiting(GONE)
+        at_workers = {task for handle in self._pool.handles for task in handle.tasks}
+        self._open = {task: each for task, each in self._open.items() if task in at_workers}
+        if self._is_stopping:
+            self._end()
+
+    def _worker_gone(self, handle: WorkerHandle, reason: str) -> None:
+        if self._life.ended.is_set():
+            return  # we hang up on all of them; the queue hands their work out again
+        self._rounds.leave(handle.token)
+        results = []
+        for task in sorted(handle.tasks):
+            self._places.leave(task)
+            opened = self._open.pop(task)
+            if opened.connection == self._connection:
+                results.append(Result(opened.delivery, "Z", LOCAL_CRASHED, opened.steps))
+        if results:
+            text = f"the worker of uid {handle.key[0]} is gone ({reason}), {len(results)} deferred"
+            self._reporter.tell(Warned(time.time_ns(), ROLE, text))
+        self._settle(results)
+
+    def _worker_died(self, key: Key, died: Died) -> None:
+        if died.status:
+            why = died.text or (
+                f"signal {-died.status}" if died.status < 0 else f"exit {died.status}"
+            )
+            self._alert(f"the worker of uid {key[0]} ended: {why}")
+
+    def _lost(self) -> None:
+        if not self._life.ended.is_set():
+            self._alert("the forker is gone; starting again")
+            self._end(EXIT_SETTINGS)
+
+    def _alert(self, text: str) -> None:
+        self._reporter.tell(Alerted(time.time_ns(), ROLE, text))
+
+    def _end_idle(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._pool.end_idle(loop.time())
+        loop.call_later(IDLE_CHECK_S, self._end_idle)
+
+    def _stop(self) -> None:
+        """Take what is under way to its end, for a while."""
+        if self._is_stopping or not self._open:
+            self._end()
+            return
+        self._is_stopping = True
+        asyncio.get_running_loop().call_later(STOP_S, self._end)
+
+    def _end(self, exit_code: int = 0) -> None:
+        if self._life.ended.is_set():
+            return
+        self._life.end(exit_code)
+        self._flush()
+        self._pool.close()
+        self._rounds.close()
+        self._link.close()
+        self._reporter.close()
+
+
+def _assign(task: int, target: Target, local: bytes, host: bytes, user: User) -> Assignment:
+    return Assignment(
+        task, target.number, target.key, local, host, user.name, user.home, user.dash, user.ext
+    )
+
+
+def _work(job: Job, assignments: tuple[Assignment, ...]) -> Work:
+    return Work(
+        job.message, job.sender, job.head, job.body, job.size, job.born, job.code, job.part,
+        job.attempt, assignments,
+    )  # fmt: skip

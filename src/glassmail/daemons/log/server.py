@@ -1,0 +1,179 @@
+"""The log's socket: who tells events, who asks what happened."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+
+import msgspec
+
+from glassmail.daemons.log.limits import CONNECTIONS_MAX
+from glassmail.daemons.log.rights import Rights
+from glassmail.net.channel import Channel, peer_credentials
+from glassmail.net.limits import BACKLOG
+from glassmail.net.messages import Facts, FactsKept, Failed, Hello, Message, Request, Tell, encode
+from glassmail.net.unix_listener import listen_unix
+
+FromPeer = Hello | Tell | Facts | Request
+_DECODER: msgspec.msgpack.Decoder[FromPeer] = msgspec.msgpack.Decoder(FromPeer)
+_CLIENT = "client"
+_QUEUE = "queue"
+
+
+class Peer:
+    """One connection."""
+
+    __slots__ = ("channel", "gid", "pid", "role", "sends_facts", "uid")
+
+    def __init__(self, pid: int, uid: int, gid: int) -> None:
+        self.channel: Channel | None = None
+        self.pid = pid
+        self.uid = uid
+        self.gid = gid
+        self.role = _CLIENT
+        self.sends_facts = False
+
+    def send(self, message: Message) -> None:
+        """Send, unless the peer is gone."""
+        if self.channel is not None:
+            self.channel.send(encode(message))
+
+    def close(self, reason: str) -> None:
+        """Hang up."""
+        if self.channel is not None:
+            self.channel.close(reason)
+
+
+class LogServer:
+    """Everything that comes over run/log.sock."""
+
+    def __init__(
+        self,
+        path: str,
+        rights: Rights,
+        *,
+        on_tell: Callable[[bytes], bool],
+        on_facts: Callable[[Facts], None],
+        on_request: Callable[[Peer, Request], None],
+    ) -> None:
+        """Make the server.
+
+        Args:
+            path: of the socket.
+            rights: who may do what.
+            on_tell: takes encoded events; False when they are none.
+            on_facts: takes the queue's facts.
+            on_request: answers a person's question.
+        """
+        self._path = path
+        self._rights = rights
+        self._on_tell = on_tell
+        self._on_facts = on_facts
+        self._on_request = on_request
+        self._peers: set[Peer] = set()
+        self._sock: socket.socket | None = None
+        self.on_gone: Callable[[], None] = lambda: None
+
+    @property
+    def tellers(self) -> int:
+        """How many processes of the site are connected."""
+        return sum(1 for peer in self._peers if peer.role != _CLIENT)
+
+    def listen(self, sock: socket.socket | None) -> None:
+        """Listen on the supervisor's socket, or make one; raises OSError."""
+        self._sock = sock if sock is not None else listen_unix(self._path)
+        asyncio.get_running_loop().add_reader(self._sock.fileno(), self._accept)
+
+    def confirm(self, last: int) -> None:
+        """Tell the queue up to which row its facts are durable."""
+        for peer in list(self._peers):
+            if peer.sends_facts:
+                peer.send(FactsKept(last))
+
+    def ask_again(self) -> None:
+        """Hang up on the queue, so that it sends again what was not confirmed."""
+        for peer in list(self._peers):
+            if peer.sends_facts:
+                peer.close("facts are needed again")
+
+    def stop_listening(self) -> None:
+        """Take no new connections."""
+        if self._sock is not None:
+            asyncio.get_running_loop().remove_reader(self._sock.fileno())
+            self._sock.close()
+            self._sock = None
+
+    def close(self) -> None:
+        """Stop listening and hang up on everybody."""
+        self.stop_listening()
+        for peer in list(self._peers):
+            peer.close("the log ends")
+
+    def _accept(self) -> None:
+        assert self._sock is not None
+        for _ in range(BACKLOG):
+            try:
+                sock, _address = self._sock.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                return  # out of descriptors: the connection waits in the backlog
+            if len(self._peers) >= CONNECTIONS_MAX:
+                sock.close()
+                continue
+            peer = Peer(*peer_credentials(sock))
+            self._welcome(peer, sock)
+
+    def _welcome(self, peer: Peer, sock: socket.socket) -> None:
+        self._peers.add(peer)
+        peer.channel = Channel(
+            sock,
+            lambda payload, descriptors: self._frame(peer, payload, descriptors),
+            lambda _reason: self._gone(peer),
+        )
+
+    def _gone(self, peer: Peer) -> None:
+        self._peers.discard(peer)
+        peer.channel = None
+        self.on_gone()
+
+    def _frame(self, peer: Peer, payload: bytes, descriptors: tuple[int, ...]) -> None:
+        for number in descriptors:
+            os.close(number)  # nobody sends us descriptors
+        try:
+            message = _DECODER.decode(payload)
+        except msgspec.MsgspecError as error:
+            peer.close(f"not a message of ours: {error}")
+            return
+        match message:
+            case Tell():
+                self._tell(peer, message)
+            case Facts():
+                self._facts(peer, message)
+            case Hello():
+                self._hello(peer, message)
+            case Request():
+                self._on_request(peer, message)
+
+    def _hello(self, peer: Peer, message: Hello) -> None:
+        if message.role != _CLIENT and not self._rights.may_tell(peer.uid):
+            self._refuse(peer, f"uid {peer.uid} may not be {message.role}")
+            return
+        peer.role = message.role
+
+    def _tell(self, peer: Peer, message: Tell) -> None:
+        if not self._rights.may_tell(peer.uid):
+            self._refuse(peer, f"uid {peer.uid} may not tell events")
+        elif not self._on_tell(message.events):
+            peer.close("these are no events of ours")
+
+    def _facts(self, peer: Peer, message: Facts) -> None:
+        if peer.role != _QUEUE or not self._rights.may_tell_facts(peer.uid):
+            self._refuse(peer, f"uid {peer.uid} may not tell facts of messages")
+            return
+        peer.sends_facts = True
+        self._on_facts(message)
+
+    def _refuse(self, peer: Peer, text: str) -> None:
+        peer.send(Failed(0, 3, text))
+        peer.close("no right")

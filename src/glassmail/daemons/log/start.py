@@ -1,0 +1,140 @@
+"""Start of the log process, and its parts joined."""
+
+import asyncio
+import gc
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from glassmail.daemons.context import Context
+from glassmail.daemons.life import Life, live
+from glassmail.daemons.log.keeping import Keeping, decode
+from glassmail.daemons.log.limits import GOODBYE_S
+from glassmail.daemons.log.questions import Questions
+from glassmail.daemons.log.rights import Rights
+from glassmail.daemons.log.server import LogServer, Peer
+from glassmail.daemons.log.texts import Texts
+from glassmail.events.process import Alerted, Warned
+from glassmail.net.messages import Facts, Request
+from glassmail.store.control import ControlError, Snapshot, take_snapshot
+from glassmail.store.history.writer import History
+from glassmail.store.multilog import LogBusyError
+
+CANNOT_START = 111
+ROLE = "log"
+GC_THRESHOLDS = (20_000, 20, 50)  # trails are many short-lived tuples without cycles
+
+
+class LogProcess:
+    """What joins text logs, history and socket."""
+
+    def __init__(self, life: Life, settings: Snapshot) -> None:
+        """Open everything; raises OSError or LogBusyError."""
+        context = life.context
+        place = context.place
+        self._life = life
+        self._sync = ThreadPoolExecutor(1, "sync")
+        self._search = ThreadPoolExecutor(1, "search")
+        self._text_store = self._text_last = 0
+        self._is_stopping = False
+        rights = Rights(place.root, context.uids)
+        self._texts = Texts(
+            place.log,
+            settings.integer("logsize"),
+            settings.integer("logfiles"),
+            self._sync.submit,
+            self._alert,
+        )
+        self._server = LogServer(
+            place.log_socket,
+            rights,
+            on_tell=self.take_events,
+            on_facts=self.take_facts,
+            on_request=self._asked,
+        )
+        self._keeping = Keeping(
+            lambda: History(place.history, settings.integer("historydays")),
+            self._server.confirm,
+            self._server.ask_again,
+            self._alert,
+        )
+        self._text_store, self._text_last = self._keeping.durable
+        self._questions = Questions(place.history, rights, self._search, self._keeping.settle)
+        life.on_stop = self.stop
+        self._server.on_gone = self._maybe_end
+        self._server.listen(context.internal)
+
+    def take_events(self, data: bytes) -> bool:
+        """Take a batch of session and process events."""
+        events = decode(data)
+        if events is None:
+            return False
+        self._texts.add(events)
+        self._keeping.add_events(data, events)
+        return True
+
+    def take_facts(self, facts: Facts) -> None:
+        """Take facts; lines that were written before they were confirmed are not repeated."""
+        if facts.store != self._text_store:
+            self._text_store, self._text_last = facts.store, 0
+        rows = [(number, data, decode(data)) for number, data in facts.rows]
+        for number, _data, events in rows:
+            if number > self._text_last:
+                self._text_last = number
+                if events is None:
+                    text = f"batch {number} of the queue's facts cannot be read"
+                    self._texts.add([Warned(time.time_ns(), ROLE, text)])
+                else:
+                    self._texts.add(events)
+        self._keeping.add_facts(facts.store, rows)
+
+    def _asked(self, peer: Peer, request: Request) -> None:
+        self._questions.ask(peer, request)
+
+    def stop(self) -> None:
+        """End when the others' last events are in, at the latest after GOODBYE_S."""
+        if self._is_stopping:
+            return
+        self._is_stopping = True
+        asyncio.get_running_loop().call_later(GOODBYE_S, self._end)
+        self._maybe_end()
+
+    def _maybe_end(self) -> None:
+        if self._is_stopping and not self._server.tellers:
+            self._end()
+
+    def _end(self) -> None:
+        if self._life.ended.is_set():
+            return
+        self._life.end()
+        self._keeping.close()
+        self._server.close()
+        self._texts.close()
+        self._search.shutdown(cancel_futures=True)
+        self._sync.shutdown()
+
+    def _alert(self, text: str) -> None:
+        self._texts.add([Alerted(time.time_ns(), ROLE, text)])
+
+
+def main(context: Context) -> int:
+    """Run the log until it is told to stop; 111 when it cannot start."""
+    os.umask(0o077)
+    try:
+        settings = take_snapshot(context.place.control, ("logsize", "logfiles", "historydays"))
+    except ControlError as error:
+        sys.stderr.write(f"log: cannot start: {error}\n")
+        return CANNOT_START
+
+    async def start(life: Life) -> None:
+        try:
+            LogProcess(life, settings)
+        except (OSError, LogBusyError) as error:
+            # The log cannot log this; the supervisor keeps what goes to standard error.
+            sys.stderr.write(f"log: cannot start: {error}\n")
+            life.end(CANNOT_START)
+
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    return live(context, start)

@@ -1,0 +1,406 @@
+"""Deliveries under way: starting passes, taking results, ending messages.
+
+Purpose:
+    Joins core.schedule.dispatch (what may start) with the store (what is due, what was settled)
+    and the two delivery processes (who does it).
+
+Always:
+    - A recipient is settled only by the connection that was given its delivery.
+    - A message ends in the same transaction that holds its last result, and its bounce.
+    - When a delivery process goes away, what it had is started again, BREAKS_MAX times in one
+      pass at most; then it waits for the next pass.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from glassmail.core.formats.bounce import GIVEN_UP, Failure
+from glassmail.core.model.limits import REPORT_BYTES_MAX
+from glassmail.core.model.trail import Step, Trail
+from glassmail.core.route.rewrite import Channel, RoutingTables, strip_prepend
+from glassmail.core.schedule.dispatch import Group, Lane, Pass, Recipient, Start
+from glassmail.core.schedule.retry import next_attempt
+from glassmail.daemons.queue.active import Active
+from glassmail.daemons.queue.facts import FactStream
+from glassmail.daemons.queue.intake import Clock, Taken
+from glassmail.daemons.queue.limits import (
+    BREAKS_MAX,
+    DUE_PAGE,
+    FRESH_BYTES_MAX,
+    FRESH_PASSES_MAX,
+)
+from glassmail.events.queue import Bounced, Discarded, Ended, Load, Settled, Started
+from glassmail.net.messages import Result
+from glassmail.stations.bounce import Bounce, make_bounce
+from glassmail.stations.bounce import Bounced as FailedMessage
+from glassmail.store.control import Snapshot
+from glassmail.store.queue.database import QueueStore, channel_name
+from glassmail.store.queue.rows import LOCAL, REMOTE, Settlement, Stored
+from glassmail.store.queue.schema import DELIVERED, FAILED, WAITING
+
+_STATES = {"K": DELIVERED, "Z": WAITING, "D": FAILED}
+_CHANNELS = {LOCAL: Channel.LOCAL, REMOTE: Channel.REMOTE}
+BROKEN_TEXT = b"Delivery process ended before it reported. (#4.3.0)\n"
+
+
+class Delivery(NamedTuple):
+    """A delivery under way."""
+
+    turn: Pass[Active]
+    recipient: Recipient
+    group: Group
+
+
+class Outcome(NamedTuple):
+    """A result that waits for the transaction."""
+
+    delivery: int
+    under_way: Delivery
+    outcome: str
+    text: bytes
+    steps: Trail
+
+
+class Finished(NamedTuple):
+    """A message whose last recipient was settled, and its failures for the bounce."""
+
+    active: Active
+    failures: list[Failure]
+
+
+class Deliveries:
+    """Passes, lanes and results of both channels."""
+
+    def __init__(self, store: QueueStore, facts: FactStream, settings: Snapshot) -> None:
+        self._store = store
+        self._facts = facts
+        self.lanes = {
+            LOCAL: Lane[Active](0, groups_recipients=False),
+            REMOTE: Lane[Active](0, groups_recipients=True),
+        }
+        self.under_way: dict[int, Delivery] = {}
+        self.actives: dict[int, Active] = {}
+        self._passes: dict[int, set[int]] = {LOCAL: set(), REMOTE: set()}  # messages in memory
+        self._steps: dict[tuple[int, int], Trail] = {}  # routing trails of fresh recipients
+        self._backlog = {LOCAL: True, REMOTE: True}  # whether the store may hold due passes
+        self._outcomes: list[Outcome] = []
+        # What the next transaction writes; kept until one holds it.
+        self._settlements: list[Settlement] = []
+        self._due: dict[int, list[tuple[int | None, int]]] = {LOCAL: [], REMOTE: []}
+        self._finished: list[Active] = []
+        self._number = 0
+        self._fresh_bytes = 0
+        self.is_stopping = False
+        self.next_wake: int | None = None  # seconds since 1970 of the next pass that is known
+        self.use(settings)
+
+    def use(self, settings: Snapshot) -> None:
+        """Take the settings read at start or reload."""
+        self._settings = settings
+        self.lanes[LOCAL].limit = settings.integer("concurrencylocal")
+        self.lanes[REMOTE].limit = settings.integer("concurrencyremote")
+
+    def load(self) -> tuple[int, int, int, int, bool]:
+        """Running and allowed deliveries for qmail's status line."""
+        local, remote = self.lanes[LOCAL], self.lanes[REMOTE]
+        return local.used, local.limit, remote.used, remote.limit, self.is_stopping
+
+    # --- new messages ---
+
+    def accept(self, taken: Taken) -> None:
+        """A message was committed: let its passes wait in memory, if there is room."""
+        new = taken.new
+        channels = sorted({recipient.channel for recipient in new.recipients})
+        held = len(new.data) if new.data is not None else 0
+        passes = self.lanes[LOCAL].ready + self.lanes[REMOTE].ready
+        if passes >= FRESH_PASSES_MAX or self._fresh_bytes + held > FRESH_BYTES_MAX:
+            for channel in channels:
+                self._backlog[channel] = True
+            return
+        stored = Stored(
+            new.id, new.body, new.born, new.size, new.sender, new.uid, new.code, new.part,
+            new.kind, new.origin, None, None, new.head, new.data, new.file,
+        )  # fmt: skip
+        if not channels:  # qmail-queue takes a message without recipients; it ends at once
+            self.finish_by_hand(stored)
+            return
+        if new.body:  # a forward or bounce of a body that is elsewhere: read it when it starts
+            for channel in channels:
+                self._backlog[channel] = True
+            return
+        active = Active(stored, channels, fresh=True)
+        self.actives[new.id] = active
+        self._fresh_bytes += active.held_bytes
+        for channel in channels:
+            waiting = [
+                Recipient(number, recipient.original, recipient.address)
+                for number, recipient in enumerate(new.recipients)
+                if recipient.channel == channel
+            ]
+            self._add_pass(active, channel, waiting, is_fresh=True)
+        for number, steps in enumerate(taken.steps):
+            self._steps[new.id, number] = steps
+
+    def _add_pass(
+        self, active: Active, channel: int, waiting: list[Recipient], *, is_fresh: bool
+    ) -> None:
+        self._passes[channel].add(active.id)
+        self.lanes[channel].add(Pass(active.id, channel, active, waiting, is_fresh=is_fresh))
+
+    # --- starting ---
+
+    def start(self, channel: int, clock: Clock) -> list[Start[Active]]:
+        """Take what may start on a channel now, reading due passes as slots allow."""
+        if self.is_stopping:
+            return []
+        lane = self.lanes[channel]
+        if self._backlog[channel] and lane.free > lane.ready:
+            self._read_due(channel, clock)
+        return lane.take()
+
+    def _read_due(self, channel: int, clock: Clock) -> None:
+        lane = self.lanes[channel]
+        mine = len(self._passes[channel])
+        wanted = min(DUE_PAGE, lane.free)
+        rows = self._store.due(channel, clock.seconds, wanted + mine)
+        fresh = [number for _due, number in rows if number not in self._passes[channel]]
+        for number in fresh[:wanted]:
+            self._read_pass(number, channel)
+        self._backlog[channel] = len(rows) == wanted + mine or len(fresh) > wanted
+
+    def _read_pass(self, number: int, channel: int) -> None:
+        waiting = [Recipient(*row) for row in self._store.waiting(number, channel)]
+        stored = self._store.load(number)
+        if stored is None:
+            return
+        active = self.actives.get(number)
+        if active is None:
+            channels = [
+                c for c, due in ((LOCAL, stored.due_local), (REMOTE, stored.due_remote))
+                if due is not None
+            ]  # fmt: skip
+            active = Active(stored, channels, fresh=False)
+            self.actives[number] = active
+            self._fresh_bytes += active.held_bytes
+        if waiting:
+            self._add_pass(active, channel, waiting, is_fresh=False)
+        else:  # settled by hand, or a crash came between the last result and the end
+            self._channel_done(active, channel)
+
+    def _channel_done(self, active: Active, channel: int) -> None:
+        self._due[channel].append((None, active.id))
+        active.channels.discard(channel)
+        if not active.channels:
+            self._finished.append(active)
+        elif not any(active.id in self._passes[other] for other in active.channels):
+            self.forget(active.id)
+
+    def finish_by_hand(self, stored: Stored) -> None:
+        """End a message whose recipients an administrator settled, with the next transaction."""
+        active = Active(stored, (), fresh=False)
+        self.actives[stored.id] = active
+        self._fresh_bytes += active.held_bytes
+        self._finished.append(active)
+
+    def withdraw(self, message: int) -> bool:
+        """Take a message's passes off the lanes; False when a delivery of it is under way."""
+        if any(delivery.turn.message == message for delivery in self.under_way.values()):
+            return False
+        for channel, lane in self.lanes.items():
+            lane.remove(message)
+            self._passes[channel].discard(message)
+        self.forget(message)
+        return True
+
+    def begin(self, start: Start[Active], clock: Clock) -> list[int]:
+        """Number the deliveries of a start and tell them; return their numbers."""
+        turn = start.turn
+        if not turn.next_due:
+            born = turn.carries.born
+            turn.next_due = next_attempt(born, clock.seconds, _CHANNELS[turn.channel])
+            lifetime = self._settings.integer("queuelifetime")
+            turn.is_dying = clock.seconds > born + lifetime
+        numbers = []
+        channel = channel_name(turn.channel)
+        load = self.load()
+        for recipient in start.recipients:
+            self._number += 1
+            numbers.append(self._number)
+            self.under_way[self._number] = Delivery(turn, recipient, start.group)
+            steps = self._steps.pop((turn.message, recipient.number), ())
+            self._facts.tell(
+                Started(clock.nanoseconds, turn.message, self._number, recipient.number, channel,
+                        recipient.address, steps, load)
+            )  # fmt: skip
+        return numbers
+
+    # --- results ---
+
+    def report(self, result: Result) -> bool:
+        """Take a result from a delivery process; False when that delivery is not under way."""
+        under_way = self.under_way.pop(result.delivery, None)
+        if under_way is None:
+            return False
+        self._take(result.delivery, under_way, result.outcome, result.text, result.steps)
+        return True
+
+    def _take(
+        self, number: int, under_way: Delivery, outcome: str, text: bytes, steps: tuple[Step, ...]
+    ) -> None:
+        text = text[:REPORT_BYTES_MAX]
+        turn = under_way.turn
+        turn.running -= 1
+        self.lanes[turn.channel].release(under_way.group)
+        if outcome == "Z" and turn.is_dying:
+            outcome = "D"
+            text = (text if not text or text.endswith(b"\n") else text + b"\n") + GIVEN_UP
+        if outcome == "Z":
+            turn.is_deferred = True
+        self._outcomes.append(Outcome(number, under_way, outcome, text, steps))
+
+    def broke(self, channel: int) -> None:
+        """The delivery process of a channel went away: start its deliveries anew, or defer them."""
+        lane = self.lanes[channel]
+        lost = [(n, d) for n, d in self.under_way.items() if d.turn.channel == channel]
+        turns: set[int] = set()
+        for number, under_way in lost:
+            del self.under_way[number]
+            turn = under_way.turn
+            turn.carries.fresh = False
+            turn.breaks += id(turn) not in turns
+            turns.add(id(turn))
+            is_waiting = bool(turn.waiting or turn.groups)
+            if turn.breaks > BREAKS_MAX:
+                self._take(number, under_way, "Z", BROKEN_TEXT, ())
+                continue
+            turn.running -= 1
+            lane.release(under_way.group)
+            turn.waiting.append(under_way.recipient)
+            if not is_waiting:
+                lane.add(turn)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Tell whether results wait for a commit."""
+        return bool(
+            self._outcomes or self._settlements or self._finished or any(self._due.values())
+        )
+
+    def digest(self, clock: Clock) -> None:
+        """Turn results into what the next transaction writes; tells the log of each."""
+        for outcome in self._outcomes:
+            self._digest(outcome, clock)
+        self._outcomes.clear()
+
+    def _digest(self, result: Outcome, clock: Clock) -> None:
+        turn = result.under_way.turn
+        active = turn.carries
+        self._tell_settled(result, clock)
+        active.has_failures = active.has_failures or result.outcome == "D"
+        text = b"" if result.outcome == "K" else result.text
+        number = result.under_way.recipient.number
+        self._settlements.append(Settlement(active.id, number, _STATES[result.outcome], text))
+        if not turn.is_over or active.id not in self._passes[turn.channel]:
+            return
+        self._passes[turn.channel].discard(active.id)
+        if not turn.is_deferred:
+            self._channel_done(active, turn.channel)
+            return
+        self._due[turn.channel].append((turn.next_due, active.id))
+        if self.next_wake is None or turn.next_due < self.next_wake:
+            self.next_wake = turn.next_due
+        if not any(active.id in self._passes[channel] for channel in active.channels):
+            self.forget(active.id)
+
+    def write(self) -> list[Finished]:
+        """Write what digest prepared; inside the transaction. Returns the settled messages."""
+        clean = {active.id for active in self._finished if not active.has_failures}
+        self._store.settle([s for s in self._settlements if s.message not in clean])
+        for channel, rows in self._due.items():
+            if rows:
+                self._store.set_due(channel, [row for row in rows if row[1] not in clean])
+        return [Finished(active, self._failures(active)) for active in self._finished]
+
+    def _tell_settled(self, result: Outcome, clock: Clock) -> None:
+        turn, recipient, _group = result.under_way
+        self._facts.tell(
+            Settled(
+                at=clock.nanoseconds,
+                message=turn.message,
+                delivery=result.delivery,
+                number=recipient.number,
+                channel=channel_name(turn.channel),
+                address=recipient.address,
+                outcome=result.outcome,
+                text=result.text,
+                retry_at=turn.next_due if result.outcome == "Z" else 0,
+                steps=result.steps,
+                load=self.load(),
+            )
+        )
+
+    def _failures(self, active: Active) -> list[Failure]:
+        if not active.has_failures:
+            return []
+        return [Failure(address, text) for address, _channel, text in self._store.failed(active.id)]
+
+    def bounce(self, done: Finished, tables: RoutingTables, clock: Clock) -> Bounce | None:
+        """Make the bounce of a finished message; tells the log when one is discarded."""
+        if not done.failures:
+            return None
+        active = done.active
+        failures = [
+            Failure(strip_prepend(failure.address, tables), failure.text)
+            for failure in done.failures
+        ]
+        made = make_bounce(
+            FailedMessage(active.sender, active.code, active.part),
+            failures, self._settings, clock.seconds,
+        )  # fmt: skip
+        if isinstance(made, str):
+            self._facts.tell(Discarded(clock.nanoseconds, active.id, made))
+            return None
+        return made
+
+    def end(self, finished: Iterable[Finished], bounced: dict[int, int], clock: Clock) -> None:
+        """Delete finished messages; inside the transaction, after their bounces are inserted."""
+        plain: list[int] = []
+        with_forwards: list[int] = []
+        for done in finished:
+            active = done.active
+            (with_forwards if active.has_forwards else plain).append(active.id)
+            if active.id in bounced:
+                self._facts.tell(Bounced(clock.nanoseconds, active.id, bounced[active.id]))
+            self._facts.tell(Ended(clock.nanoseconds, active.id))
+        if plain:
+            self._store.end(plain, has_forwards=False)
+        if with_forwards:
+            self._store.end(with_forwards, has_forwards=True)
+
+    def committed(self) -> None:
+        """The results are durable: forget what is done."""
+        for active in self._finished:
+            self.forget(active.id)
+        self._finished.clear()
+        self._settlements.clear()
+        for rows in self._due.values():
+            rows.clear()
+
+    def forget(self, number: int) -> None:
+        """Drop what memory holds of a message."""
+        active = self.actives.pop(number, None)
+        if active is not None:
+            self._fresh_bytes -= active.held_bytes
+
+    def nudge(self, channel: int) -> None:
+        """The store may hold due passes on this channel."""
+        self._backlog[channel] = True
+
+    def look_ahead(self, clock: Clock) -> None:
+        """Ask the store when the next pass is due."""
+        known = [self._store.next_due(channel, clock.seconds) for channel in (LOCAL, REMOTE)]
+        self.next_wake = min((due for due in known if due is not None), default=None)
+
+    def tell_load(self, clock: Clock) -> None:
+        """Tell qmail's status line."""
+        self._facts.tell(Load(clock.nanoseconds, *self.load()))

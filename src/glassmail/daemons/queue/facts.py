@@ -1,0 +1,109 @@
+"""The facts of accepted messages on their way to the log: gathered, committed, sent, trimmed.
+
+Always:
+    - Facts are rows of the same transaction as the change they tell.
+    - They go to the log in order; it confirms what it holds durably, and only that is trimmed.
+    - The log being away costs nothing but rows; when it comes back it is sent what it lacks,
+      at most WINDOW_ROWS unconfirmed rows at a time.
+"""
+
+import msgspec
+
+from glassmail.events.codec import encode
+from glassmail.events.event import Event
+from glassmail.net.link import Link
+from glassmail.net.messages import Facts, FactsKept
+from glassmail.store.queue.database import QueueStore
+
+WINDOW_ROWS = 2_000  # sent but not confirmed
+SEND_ROWS = 100  # of one frame when catching up
+
+
+class FactStream:
+    """Facts of this run, and those that the log has not confirmed."""
+
+    def __init__(self, store: QueueStore, log_socket: str) -> None:
+        self._store = store
+        self._gathered: list[Event] = []
+        self._sent = 0
+        self._kept = 0
+        self._trim = 0
+        self._fresh: list[tuple[int, bytes]] = []
+        decoder = msgspec.msgpack.Decoder(FactsKept)
+        self._link = Link(log_socket, "queue", decoder, self._confirmed)
+        self._link.on_up = self._up
+
+    def start(self) -> None:
+        """Connect to the log."""
+        self._link.start()
+
+    def close(self) -> None:
+        """Stop talking to the log."""
+        self._link.close()
+
+    def tell(self, event: Event) -> None:
+        """Add a fact to the next commit."""
+        self._gathered.append(event)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Tell whether facts or a trim wait for a commit."""
+        return bool(self._gathered) or self._trim > 0
+
+    def write(self) -> None:
+        """Write what was gathered; inside the transaction."""
+        if self._trim:
+            self._store.trim_facts(self._trim)
+        if self._gathered:
+            data = encode(self._gathered)
+            self._fresh.append((self._store.keep_facts(data), data))
+
+    def committed(self) -> None:
+        """The transaction is durable: send."""
+        self._gathered.clear()
+        self._trim = 0
+        fresh, self._fresh = self._fresh, []
+        if not fresh or not self._link.is_up:
+            return
+        is_next = fresh[0][0] == self._sent + 1
+        if is_next and self._sent - self._kept < WINDOW_ROWS:
+            if self._link.send(Facts(tuple(fresh), self._store.identity)):
+                self._sent = fresh[-1][0]
+        else:
+            self._catch_up()
+
+    @property
+    def unconfirmed(self) -> int:
+        """Fact rows that the log has not confirmed."""
+        return self._store.last_fact - self._kept if self._kept else 0
+
+    @property
+    def mark(self) -> int:
+        """Where the facts stand now; `undone` goes back to it."""
+        return len(self._gathered)
+
+    def undone(self, mark: int) -> None:
+        """The transaction was rolled back: facts told inside it did not happen."""
+        del self._gathered[mark:]
+        self._fresh.clear()
+
+    def _up(self) -> None:
+        self._sent = self._kept
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        while self._link.is_up and self._sent - self._kept < WINDOW_ROWS:
+            rows = tuple(self._store.facts_after(self._sent, SEND_ROWS))
+            if not rows:
+                self._sent = max(self._sent, self._store.last_fact)
+                return
+            if not self._link.send(Facts(rows, self._store.identity)):
+                return
+            self._sent = rows[-1][0]
+
+    def _confirmed(self, message: FactsKept, _descriptors: tuple[int, ...]) -> None:
+        if message.last > self._store.last_fact:
+            return  # a log that confirms what was never sent is not believed
+        self._kept = max(self._kept, message.last)
+        self._trim = max(self._trim, message.last)
+        self._catch_up()

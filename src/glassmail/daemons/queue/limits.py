@@ -1,0 +1,16 @@
+"""Limits of the queue process by name."""
+
+FRESH_BYTES_MAX = 67_108_864  # bodies of undelivered messages kept in memory; others are re-read
+FRESH_PASSES_MAX = 4_096  # passes waiting in memory; further ones wait in the store
+DUE_PAGE = 256  # due messages read at once
+JOBS_BYTES_MAX = 1_048_576  # of one frame to local or remote
+JOBS_MAX = 64  # jobs of one frame
+FACTS_WAIT_S = 0.05  # how long facts without another commit wait for one
+BREAKS_MAX = 3  # times a delivery process may die under a pass before the pass is deferred
+SPACE_CHECK_S = 1.0
+DROP_SCAN_S = 30.0
+ALARM_CHUNK = 1_000  # messages made due at once by ALRM
+OPEN_BODIES_MAX = 256  # body files of one peer that no Enqueue has named yet
+CONNECTIONS_MAX = 4_096
+HEADER_BYTES_LOOKED_AT = 16_384  # where the Message-ID is looked for
+LONGEST_SLEEP_S = 300.0  # a clock that jumped is noticed at least this often

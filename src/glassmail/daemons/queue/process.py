@@ -1,0 +1,337 @@
+"""The queue process: one loop, one connection, one transaction at a time.
+
+Everything that arrived since the last commit goes into the next one (group commit). The
+commit itself blocks the loop: while the disk works, the sockets gather.
+"""
+
+import asyncio
+import os
+import pwd
+import time
+from collections.abc import Callable
+
+import apsw
+
+from glassmail.core.route.rewrite import RoutingTables
+from glassmail.daemons.life import Life
+from glassmail.daemons.queue.deliveries import Deliveries, Finished
+from glassmail.daemons.queue.dispatcher import Dispatcher
+from glassmail.daemons.queue.drop import DropBox
+from glassmail.daemons.queue.facts import FactStream
+from glassmail.daemons.queue.intake import Capability, Clock, Incoming, Intake, Taken
+from glassmail.daemons.queue.limits import ALARM_CHUNK, FACTS_WAIT_S, LONGEST_SLEEP_S, SPACE_CHECK_S
+from glassmail.daemons.queue.peers import Peer
+from glassmail.events.process import Alerted, SettingBroken, Warned
+from glassmail.net.messages import Enqueue
+from glassmail.net.reporter import Reporter
+from glassmail.stations.bounce import Bounce
+from glassmail.store.control import Controls, Snapshot
+from glassmail.store.queue.database import QueueStore
+from glassmail.store.queue.disk import RESERVE_BYTES, QueueDisk
+from glassmail.store.queue.rows import LOCAL, REMOTE
+
+EXIT_STORE_BROKEN = 111
+ROUTING_SETTINGS = ("envnoathost", "locals", "me", "percenthack", "virtualdomains")
+
+
+def routing_tables(settings: Snapshot) -> RoutingTables:
+    """The tables that recipients are rewritten by, as of start or reload."""
+    return RoutingTables(
+        settings.line("envnoathost"),
+        settings.table("percenthack"),
+        settings.table("locals"),
+        settings.table("virtualdomains"),
+    )
+
+
+class QueueProcess:
+    """What the parts of the queue share, and the commit that joins them."""
+
+    def __init__(self, life: Life, store: QueueStore, disk: QueueDisk, controls: Controls) -> None:
+        self.life = life
+        self.store = store
+        self.disk = disk
+        self.controls = controls
+        self.settings = controls.snapshot()
+        self.tables = routing_tables(self.settings)
+        place = life.context.place
+        self.reporter = Reporter(place.log_socket, "queue")
+        self.facts = FactStream(store, place.log_socket)
+        self.capability = Capability()
+        self.intake = Intake(store, disk, self.capability)
+        self.intake.alias_uid = _alias_uid(life)
+        self.deliveries = Deliveries(store, self.facts, self.settings)
+        self.dispatcher = Dispatcher(self.deliveries, disk, self.capability)
+        self.drop = DropBox(place.queue_drop, place.queue_aside, disk, self)
+        self.orders: list[Callable[[], None]] = []  # further changes, inside a transaction
+        self.after_commit: list[Callable[[], None]] = []
+        self._loop = asyncio.get_running_loop()
+        self._is_scheduled = False
+        self._facts_timer: asyncio.TimerHandle | None = None
+        self._wake_timer: asyncio.TimerHandle | None = None
+        self._wake_at: int | None = None
+        self._space_checked_at = 0.0
+
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """Which contents of the tables this process routes by."""
+        return self.controls.fingerprints(ROUTING_SETTINGS)
+
+    def facts_clock(self) -> Clock:
+        """The time of now."""
+        now = time.time_ns()
+        return Clock(now // 1_000_000_000, now)
+
+    # --- the commit ---
+
+    def start(self) -> None:
+        """Begin: tell the load, take in dropped messages, start what is due."""
+        self.reporter.start()
+        self.facts.start()
+        self.deliveries.tell_load(self.facts_clock())
+        self.deliveries.look_ahead(self.facts_clock())
+        if not self.disk.has_reserve() and not self.disk.make_reserve():
+            self.intake.is_full = True
+        self.drop.start()
+        self.schedule()
+
+    def schedule(self) -> None:
+        """Commit at the end of this round of the loop."""
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._round)
+
+    def _round(self) -> None:
+        self._is_scheduled = False
+        self._check_space()
+        clock = self.facts_clock()
+        self.deliveries.digest(clock)
+        if self._commit(clock):
+            self.store.checkpoint_if_long()
+            for name in self.store.dead_files:
+                self.disk.remove_body(name)
+            self.store.dead_files.clear()
+        if not self.intake.is_full:
+            self.dispatcher.run(clock)
+        self._after(clock)
+
+    def _commit(self, clock: Clock) -> bool:
+        mark = self.facts.mark
+        try:
+            with self.store.transaction():
+                taken = self.intake.write(clock, self.tables)
+                finished = self.deliveries.write()
+                self._write_ends(finished, clock)
+                stories = self.intake.stories()
+                for new in taken:
+                    self.facts.tell(self.intake.accepted(new, clock, stories.get(new.new.id, b"")))
+                for order in self.orders:
+                    order()
+                self.facts.write()
+        except apsw.FullError:
+            self._full(mark)
+            return False
+        except (apsw.Error, OSError) as error:
+            self._broken(mark, error)
+            return False
+        self.orders.clear()
+        after, self.after_commit = self.after_commit, []
+        for call in after:
+            call()
+        self.facts.committed()
+        self.deliveries.committed()
+        for new in taken:
+            self._note(new)
+        self.intake.committed()
+        return True
+
+    def _note(self, taken: Taken) -> None:
+        origin = self.deliveries.actives.get(taken.new.origin)
+        if origin is not None and taken.new.kind == "forward":
+            origin.has_forwards = True
+        self.deliveries.accept(taken)
+
+    def _write_ends(self, finished: list[Finished], clock: Clock) -> None:
+        bounced: dict[int, int] = {}
+        for done in finished:
+            bounce = self.deliveries.bounce(done, self.tables, clock)
+            if bounce is not None:
+                bounced[done.active.id] = self._write_bounce(done, bounce, clock)
+        self.deliveries.end(finished, bounced, clock)
+
+    def _write_bounce(self, done: Finished, bounce: Bounce, clock: Clock) -> int:
+        active = done.active
+        taken = self.intake.write_bounce(active, bounce, clock, self.tables)
+        self.facts.tell(self.intake.accepted(taken, clock, b""))
+        for recipient in taken.new.recipients:
+            self.deliveries.nudge(recipient.channel)
+        return taken.new.id
+
+    def _full(self, mark: int) -> None:
+        """The disk is full: decline what came, free the reserve so that results can be settled."""
+        self.facts.undone(mark)
+        self.store.undone()
+        self.after_commit.clear()
+        if not self.intake.is_full:
+            self.intake.is_full = True
+            self._alert("the queue's disk is full: no mail is taken and no delivery started "
+                        "until there is room")  # fmt: skip
+        self.intake.undone()
+        self.disk.free_reserve()
+        self._loop.call_later(SPACE_CHECK_S, self.schedule)
+
+    def _broken(self, mark: int, error: Exception) -> None:
+        """The store failed: end, so that a new process recovers from what the disk holds.
+
+        After a failed sync the same descriptor may report success for data that is gone, so
+        nothing is tried again here; everybody who waits is told to try later.
+        """
+        self.facts.undone(mark)
+        self.store.undone()
+        self.intake.undone()
+        self._alert(f"the queue store failed ({error}); starting again")
+        self._loop.call_later(0.1, self.life.end, EXIT_STORE_BROKEN)
+
+    def _check_space(self) -> None:
+        now = time.monotonic()
+        if now - self._space_checked_at < SPACE_CHECK_S:
+            return
+        self._space_checked_at = now
+        free = self.disk.free_bytes()
+        least = self.settings.integer("queueminfree")
+        if self.intake.is_full:
+            if free >= least + RESERVE_BYTES and self.disk.make_reserve():
+                self.intake.is_full = False
+                self._warn("there is room on the queue's disk again: mail is taken")
+            else:
+                self._loop.call_later(SPACE_CHECK_S, self.schedule)
+        elif free < least:
+            self.intake.is_full = True
+            self._alert(f"less than queueminfree ({least} bytes) is free on the queue's disk: "
+                        "no mail is taken until there is room")  # fmt: skip
+            self._loop.call_later(SPACE_CHECK_S, self.schedule)
+
+    def _after(self, clock: Clock) -> None:
+        if self.orders or self.intake.is_waiting or self.deliveries.is_waiting:
+            if not self.intake.is_full:  # on a full disk a timer tries again
+                self.schedule()
+            return
+        if self.facts.is_waiting and self._facts_timer is None:
+            self._facts_timer = self._loop.call_later(FACTS_WAIT_S, self._facts_due)
+        self._set_wake(clock)
+        if self.deliveries.is_stopping and not self.deliveries.under_way:
+            self._finish()
+
+    def _facts_due(self) -> None:
+        self._facts_timer = None
+        if self.facts.is_waiting:
+            self.schedule()
+
+    def _set_wake(self, clock: Clock) -> None:
+        """Sleep until the next pass that is known to be due."""
+        due = self.deliveries.next_wake
+        if due is None or due == self._wake_at:
+            return
+        if self._wake_timer is not None:
+            self._wake_timer.cancel()
+        self._wake_at = due
+        wait = max(0.05, due - clock.nanoseconds / 1e9)
+        self._wake_timer = self._loop.call_later(min(wait, LONGEST_SLEEP_S), self._wake)
+
+    def _wake(self) -> None:
+        self._wake_timer, self._wake_at = None, None
+        self.wake()
+
+    def wake(self) -> None:
+        """Look into the store for passes that are due."""
+        self.deliveries.nudge(LOCAL)
+        self.deliveries.nudge(REMOTE)
+        self.deliveries.look_ahead(self.facts_clock())
+        self.schedule()
+
+    # --- what others ask ---
+
+    def enqueue(self, peer: Peer, message: Enqueue) -> None:
+        """Take a message in with the next commit."""
+        self.intake.add(peer, message)
+        self.schedule()
+
+    def take_dropped(self, incoming: Incoming) -> None:
+        """Take in a message from the drop directory."""
+        self.intake.add_incoming(incoming)
+        self.schedule()
+
+    def forget_drops(self, present: set[str]) -> None:
+        """Forget taken files of the drop directory once their removal is durable."""
+        gone = [name for name in self.store.drops() if name not in present]
+        if not gone:
+            return
+        descriptor = os.open(self.life.context.place.queue_drop, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        self.orders.append(lambda: self.store.forget_drops(gone))
+        self.schedule()
+
+    def reload(self) -> None:
+        """HUP: read the settings again; a broken file keeps its last good value."""
+        self.controls.refresh()
+        self.settings = self.controls.snapshot()
+        self.tables = routing_tables(self.settings)
+        self.deliveries.use(self.settings)
+        self.schedule()
+
+    def alarm(self) -> None:
+        """ALRM: every waiting recipient is due now."""
+        clock = self.facts_clock()
+
+        def order() -> None:
+            moved = [self.store.all_due(c, clock.seconds, ALARM_CHUNK) for c in (LOCAL, REMOTE)]
+            if max(moved) == ALARM_CHUNK:
+                self._loop.call_soon(self.alarm)
+
+        self.orders.append(order)
+        self.deliveries.nudge(LOCAL)
+        self.deliveries.nudge(REMOTE)
+        self.schedule()
+
+    def stop(self) -> None:
+        """TERM: start nothing new, finish what runs, end."""
+        if not self.deliveries.is_stopping:
+            self.deliveries.is_stopping = True
+            self.deliveries.tell_load(self.facts_clock())
+            self.schedule()
+
+    def _finish(self) -> None:
+        if not self.facts.is_waiting and not self.life.ended.is_set():
+            self.facts.close()
+            self.reporter.close()
+            self.store.close()
+            self.life.end()
+
+    def setting_broken(self, problem: str) -> None:
+        """A control file cannot be used; its last good value stays."""
+        self.reporter.tell(SettingBroken(time.time_ns(), "queue", problem))
+
+    def _alert(self, text: str) -> None:
+        self.reporter.tell(Alerted(time.time_ns(), "queue", text))
+
+    def _warn(self, text: str) -> None:
+        self.reporter.tell(Warned(time.time_ns(), "queue", text))
+
+    def warn(self, text: str) -> None:
+        """Tell a warning."""
+        self._warn(text)
+
+
+def _alias_uid(life: Life) -> int:
+    known = life.context.uids.get("alias")
+    if known is not None and not life.context.is_one_user:
+        return known[0]
+    if life.context.is_one_user:
+        return -1
+    try:
+        return pwd.getpwnam("alias").pw_uid
+    except KeyError:
+        return -1

@@ -1,0 +1,93 @@
+"""Events as fields: a JSON object, or key=value words, for programs that read along.
+
+Every event becomes an object with `event` (its tag), `time` (RFC 3339, UTC), `severity` and its own
+fields by name. Trace codes are written as people read them; bytes as UTF-8, with backslash
+escapes where they are not.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from glassmail.core.model import code
+from glassmail.core.model.trail import Step
+from glassmail.events.event import Event
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BARE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@.:/+-_<>[],*#~^")
+
+Field = str | int | float | bool | None | list["Field"] | dict[str, "Field"]
+
+
+def time_of(at: int) -> str:
+    """Write nanoseconds since 1970 as `2026-11-20T15:17:03.410293Z`."""
+    seconds, rest = divmod(at, 1_000_000_000)
+    try:
+        moment = _EPOCH + timedelta(seconds=seconds, microseconds=rest // 1000)
+    except OverflowError:  # a damaged record: the year is beyond the calendar
+        return str(at)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def code_text(number: int, part: int = 0) -> str:
+    """Write a trace code, empty when there is none."""
+    if not 0 < number <= code.NUMBER_MAX:
+        return ""
+    text = code.render(number).decode("ascii")
+    return f"{text}/{part}" if part else text
+
+
+def row(event: Event) -> dict[str, Field]:
+    """Return the fields of an event as a JSON object."""
+    config = event.__struct_config__
+    fields: dict[str, Field] = {
+        "event": str(config.tag),
+        "time": time_of(event.at),
+        "severity": event.severity,
+    }
+    for name in event.__struct_fields__:
+        if name not in {"at", "code", "story"}:
+            fields[name] = _field(getattr(event, name))
+    number = getattr(event, "code", 0)
+    if number:
+        fields["code"] = code_text(number)
+    return fields
+
+
+def as_json(event: Event) -> bytes:
+    """Return an event as one line of JSON, without newline."""
+    return msgspec.json.encode(row(event))
+
+
+def key_values(event: Event) -> str:
+    """Return an event as `key=value` words; values with blanks or quotes are JSON strings."""
+    words = []
+    for name, value in row(event).items():
+        if name == "steps":
+            continue
+        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        is_bare = text != "" and _BARE.issuperset(text)
+        words.append(f"{name}={text if is_bare else _quoted(text)}")
+    return " ".join(words)
+
+
+def _quoted(text: str) -> str:
+    quoted = msgspec.json.encode(text).decode()
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in quoted)
+
+
+def _field(value: object) -> Field:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, Step):
+        return {
+            "question": value.question,
+            "subject": value.subject.decode("utf-8", "backslashreplace"),
+            "answer": value.answer,
+            "source": value.source,
+        }
+    if isinstance(value, tuple | list):
+        return [_field(item) for item in value]
+    if isinstance(value, str | int | float) or value is None:
+        return value
+    return str(value)

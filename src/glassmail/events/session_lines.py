@@ -1,0 +1,74 @@
+"""The text log of SMTP sessions: one sober line per refusal and per end of a session.
+
+    refused CODE/1 192.0.2.7:4711 mx.src.test helo mx.src.test rcpt \
+        from <a@b> to <c@d> by rcpthosts: 553_sorry,_...
+    session CODE 192.0.2.7:4711 helo mx.src.test quit accepted 1 refused 0 bytes 4312 ms 13
+
+What a client sent is made safe as in qmail-send's log: no blank, no newline, no control byte.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from glassmail.core.model import code
+from glassmail.core.model.address import safe_for_log
+from glassmail.events.event import Event
+from glassmail.events.smtpd import Refused, SessionEnded
+
+
+def lines(event: Event, stamp: bytes = b"") -> bytes:
+    """Return the line of an event, or nothing."""
+    render = RENDERERS.get(type(event))
+    return render(event, stamp) if render is not None else b""
+
+
+def _text(value: str) -> bytes:
+    return safe_for_log(value.encode("utf-8", "replace")) or b"-"
+
+
+def _bytes(value: bytes) -> bytes:
+    return safe_for_log(value) or b"-"
+
+
+def _code(number: int, part: int) -> bytes:
+    if not 0 < number <= code.NUMBER_MAX:
+        return b"-"
+    shown = code.render(number)
+    return b"%b/%d" % (shown, part) if part else shown
+
+
+def _refused(event: Refused, stamp: bytes) -> bytes:
+    return b"%brefused %b %b:%d %b helo %b %b from <%b> to <%b> by %b: %b\n" % (
+        stamp,
+        _code(event.code, event.part),
+        _text(event.client),
+        event.client_port,
+        _text(event.client_name),
+        _bytes(event.helo),
+        _text(event.stage),
+        safe_for_log(event.sender),
+        safe_for_log(event.recipient),
+        _text(event.check),
+        safe_for_log(event.reply),
+    )
+
+
+def _session_ended(event: SessionEnded, stamp: bytes) -> bytes:
+    return b"%bsession %b %b:%d helo %b %b accepted %d refused %d bytes %d ms %d\n" % (
+        stamp,
+        _code(event.code, 0),
+        _text(event.client),
+        event.client_port,
+        _bytes(event.helo),
+        _text(event.how),
+        event.accepted,
+        event.refused,
+        event.bytes_in,
+        max(0, event.at - event.began) // 1_000_000,
+    )
+
+
+RENDERERS: dict[type[Event], Callable[[Any, bytes], bytes]] = {
+    Refused: _refused,
+    SessionEnded: _session_ended,
+}

@@ -1,0 +1,116 @@
+"""The answer of `why` as JSON objects, one a line; docs/why-json.md documents the fields."""
+
+from collections.abc import Iterator
+
+from glassmail.core.model.trail import Step, Trail
+from glassmail.events.case import Case, Coverage, Found
+from glassmail.events.fields import Field, time_of
+from glassmail.explain.steps import step_row
+from glassmail.explain.why_story import Entry, Row, tell, text_of
+from glassmail.explain.why_verdict import (
+    DELIVERED,
+    DROPPED,
+    FAILED,
+    FORWARDED,
+    HELD,
+    REFUSED,
+    REFUSED_FOR_NOW,
+    UNDER_WAY,
+    UNKNOWN,
+    WAITING,
+    Verdict,
+    judge,
+)
+
+# the state that stands for a message with several recipients: what needs attention first
+_ORDER = (FAILED, REFUSED, HELD, WAITING, REFUSED_FOR_NOW, UNDER_WAY, UNKNOWN, DROPPED,
+          FORWARDED, DELIVERED)  # fmt: skip
+
+
+def story_rows(case: Case) -> Iterator[Row]:
+    """Yield the story of one case: what happened with its steps, then the verdicts."""
+    events, entries = tell(case)
+    for entry in entries:
+        yield entry.row
+        yield from (_step(step) for step in (*entry.steps, *entry.more_steps))
+    for verdict in judge(case, events):
+        yield verdict_row(verdict)
+    if case.left_out:
+        yield {"kind": "left_out", "events": case.left_out}
+
+
+def candidate_rows(found: Found, cases: list[Case]) -> Iterator[Row]:
+    """Yield one object per case, newest first, and a last one with the count."""
+    for case in cases:
+        yield candidate(case)
+    yield {"kind": "found", "count": found.count, "is_more": found.is_more, "shown": len(cases)}
+
+
+def nothing_row(coverage: Coverage) -> Row:
+    """Say that nothing was found, and which time was searched."""
+    return {
+        "kind": "nothing",
+        "first": time_of(coverage.first) if coverage.first else "",
+        "last": time_of(coverage.last) if coverage.last else "",
+        "gaps": [{"from": time_of(start), "until": time_of(end)} for start, end in coverage.gaps],
+        "losses": [{"time": time_of(at), "text": text} for at, text in coverage.losses],
+    }
+
+
+def candidate(case: Case) -> Row:
+    """Describe one of many cases."""
+    events, entries = tell(case)
+    verdicts = judge(case, events)
+    own = [v for v in verdicts if v.message == case.message] or verdicts
+    states = {verdict.state for verdict in own}
+    head = _head(entries, case)
+    refused: list[Field] = [text_of(verdict.recipient) for verdict in own if verdict.recipient]
+    accepted = head.get("recipients")
+    return {
+        "kind": "candidate",
+        "time": head.get("time", ""),
+        "trace": head.get("trace", ""),
+        "message": case.message,
+        "client": next((entry.row.get("client", "") for entry in entries), ""),
+        "sender": head.get("sender", ""),
+        "recipients": accepted if isinstance(accepted, list) and accepted else refused,
+        "state": next((state for state in _ORDER if state in states), "ended"),
+    }
+
+
+def verdict_row(verdict: Verdict) -> Row:
+    """Make the JSON object of a verdict."""
+    decided: Field = None
+    if verdict.decided is not None:
+        decided = {**step_row(verdict.decided)}
+    return {
+        "kind": "verdict",
+        "time": time_of(verdict.at),
+        "message": verdict.message,
+        "recipient": text_of(verdict.recipient),
+        "state": verdict.state,
+        "text": text_of(verdict.text),
+        "decided_by": decided,
+        "set_in": verdict.decided.source if verdict.decided is not None else "",
+        "turn": verdict.turn,
+        "next_at": time_of(verdict.next_at * 1_000_000_000) if verdict.next_at else "",
+    }
+
+
+def allowing(steps: Trail) -> list[Step]:
+    """Return the steps that let the recipients in: relaying rights or rcpthosts."""
+    ids = {"session.relayclient", "routing.rcpthosts"}
+    return [step for step in steps if step.question in ids and step.answer != "no"]
+
+
+def _step(step: Step) -> Row:
+    return {"kind": "step", **step_row(step)}
+
+
+def _head(entries: list[Entry], case: Case) -> Row:
+    """Return the entry that names sender and recipients."""
+    for kind in ("accepted", "refused", "session"):
+        for entry in entries:
+            if entry.kind == kind and entry.row.get("message", case.message) == case.message:
+                return entry.row
+    return entries[0].row if entries else {}

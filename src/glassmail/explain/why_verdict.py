@@ -1,0 +1,212 @@
+"""How it stands: for each recipient what decided, where that is set, and whose turn it is.
+
+Always:
+    The verdict rests on the events alone, so that it says the same while the server is down.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from glassmail.core.model.trail import Step
+from glassmail.events.case import Case
+from glassmail.events.codec import AnyEvent
+from glassmail.events.queue import (
+    Accepted,
+    Administered,
+    Bounced,
+    Discarded,
+    Ended,
+    Settled,
+    Started,
+)
+from glassmail.events.smtpd import Refused
+
+DELIVERED = "delivered"
+FORWARDED = "forwarded"
+WAITING = "waiting"
+HELD = "held"
+UNDER_WAY = "under way"
+FAILED = "failed"
+DROPPED = "dropped"
+REFUSED = "refused"
+REFUSED_FOR_NOW = "refused for now"
+UNKNOWN = "unknown"
+
+# qmail-local.c: `did MAILBOXES+FORWARDS+PROGRAMS`, then `qp N` for each forward
+_DID = re.compile(rb"did ([0-9]{1,9})\+([0-9]{1,9})\+([0-9]{1,9})")
+_QP = re.compile(rb"qp ([0-9]{1,18})")
+
+NOBODY = "nobody's: it is done"
+
+
+class Verdict(NamedTuple):
+    """How one recipient, or one refused attempt, stands.
+
+    Attributes:
+        message: the message's number, 0 for a refusal.
+        recipient: as it was accepted or refused.
+        state: one of the words above.
+        text: what the other side or the delivery said, raw.
+        decided: the deciding step, when there is one.
+        turn: whose turn it is.
+        next_at: seconds since 1970 of the next attempt, 0 when none is planned.
+        at: nanoseconds since 1970 of what decided.
+    """
+
+    message: int
+    recipient: bytes
+    state: str
+    text: bytes
+    decided: Step | None
+    turn: str
+    next_at: int
+    at: int
+
+
+class _Message:
+    """The events of one message, sorted out."""
+
+    def __init__(self, accepted: Accepted) -> None:
+        self.accepted = accepted
+        self.started: dict[int, Started] = {}
+        self.settled: dict[int, Settled] = {}
+        self.bounce = 0
+        self.discarded = ""
+        self.order = ""
+        self.ended = 0
+        self.children: list[Accepted] = []
+
+    def take(self, event: AnyEvent) -> None:
+        """Note the newest of each kind."""
+        if isinstance(event, Started):
+            self.started[event.number] = event
+        elif isinstance(event, Settled):
+            self.settled[event.number] = event
+        elif isinstance(event, Bounced):
+            self.bounce = event.bounce
+        elif isinstance(event, Discarded):
+            self.discarded = event.kind
+        elif isinstance(event, Administered):
+            self.order = event.verb
+        elif isinstance(event, Ended):
+            self.ended = event.at
+
+
+def judge(case: Case, events: Sequence[AnyEvent]) -> list[Verdict]:
+    """Return the verdicts of a case: each recipient of each message, then each refusal."""
+    messages: dict[int, _Message] = {}
+    for event in events:
+        if isinstance(event, Accepted):
+            messages[event.message] = _Message(event)
+            if event.origin in messages:
+                messages[event.origin].children.append(event)
+    for event in events:
+        message = messages.get(getattr(event, "message", 0))
+        if message is not None:
+            message.take(event)
+    verdicts = [
+        _of_recipient(message, number)
+        for message in messages.values()
+        for number in range(len(message.accepted.recipients))
+    ]
+    verdicts += [_of_refusal(event) for event in events if isinstance(event, Refused)]
+    if not verdicts and case.message:
+        verdicts.append(_without_acceptance(case, events))
+    return verdicts
+
+
+def _of_recipient(message: _Message, number: int) -> Verdict:
+    accepted = message.accepted
+    settled = message.settled.get(number)
+    started = message.started.get(number)
+    verdict = Verdict(
+        accepted.message, accepted.recipients[number], WAITING, b"", None, "", 0, accepted.at
+    )
+    if started is not None and not message.ended and _runs(started, settled):
+        decided = started.steps[-1] if started.steps else None
+        turn = f"the {started.channel} delivery's: it runs since then"
+        return verdict._replace(state=UNDER_WAY, decided=decided, turn=turn, at=started.at)
+    if settled is None:
+        return _never_tried(message, verdict)
+    steps = settled.steps or (started.steps if started is not None else ())
+    decided = steps[-1] if steps else None
+    verdict = verdict._replace(text=settled.text, decided=decided, at=settled.at)
+    if settled.outcome == "K":
+        return _delivered(message, verdict)
+    if settled.outcome == "D":
+        return verdict._replace(state=FAILED, turn=_after_failure(message))
+    return _deferred(message, verdict, settled)
+
+
+def _runs(started: Started, settled: Settled | None) -> bool:
+    """Tell whether the newest attempt has no result yet."""
+    if settled is None:
+        return True
+    return settled.delivery != started.delivery and settled.at < started.at
+
+
+def _never_tried(message: _Message, verdict: Verdict) -> Verdict:
+    if message.order == "hold":
+        return verdict._replace(state=HELD, turn=_release(message))
+    if message.ended:
+        by_hand = {"drop": DROPPED, "bounce": FAILED}.get(message.order)
+        turn = _after_failure(message) if by_hand == FAILED else NOBODY
+        return verdict._replace(state=by_hand or UNKNOWN, turn=turn, at=message.ended)
+    return verdict._replace(turn="the queue's: the first attempt has not begun")
+
+
+def _delivered(message: _Message, verdict: Verdict) -> Verdict:
+    did = _DID.search(verdict.text)
+    if did and not int(did[1]) and int(did[2]) and not int(did[3]):
+        numbers = [int(number) for number in _QP.findall(verdict.text)]
+        known = [n for n in numbers if any(child.message == n for child in message.children)]
+        shown = ", ".join(f"#{number}" for number in (known or numbers)[:5])
+        return verdict._replace(state=FORWARDED, turn=f"see message {shown}" if shown else NOBODY)
+    return verdict._replace(state=DELIVERED, turn=NOBODY)
+
+
+def _deferred(message: _Message, verdict: Verdict, settled: Settled) -> Verdict:
+    if message.ended:
+        if message.order == "drop":
+            return verdict._replace(state=DROPPED, turn=NOBODY, at=message.ended)
+        return verdict._replace(state=FAILED, turn=_after_failure(message), at=message.ended)
+    if message.order == "hold":
+        return verdict._replace(state=HELD, turn=_release(message))
+    who = "the other server's" if settled.channel == "remote" else "this server's"
+    turn = f"{who}, or its administrator's; the queue tries again by itself"
+    return verdict._replace(state=WAITING, turn=turn, next_at=settled.retry_at)
+
+
+def _release(message: _Message) -> str:
+    return f"an administrator's: glass queue release {message.accepted.message}"
+
+
+def _after_failure(message: _Message) -> str:
+    accepted = message.accepted
+    sender = accepted.sender.decode("utf-8", "backslashreplace")
+    if message.bounce:
+        return f"the sender's: message #{message.bounce} tells <{sender}>"
+    if message.discarded:
+        return f"nobody's: the {message.discarded} bounce was thrown away"
+    if message.ended:
+        return NOBODY
+    return f"the queue's: a bounce to <{sender}> follows when all recipients are settled"
+
+
+def _of_refusal(event: Refused) -> Verdict:
+    decided = event.steps[-1] if event.steps else None
+    if event.reply_code < 500:
+        state, turn = REFUSED_FOR_NOW, "the client's: it was asked to come again"
+    else:
+        state, turn = REFUSED, "the sender's: the client was told and has to tell them"
+    address = event.recipient or event.sender
+    return Verdict(0, address, state, event.reply, decided, turn, 0, event.at)
+
+
+def _without_acceptance(case: Case, events: Sequence[AnyEvent]) -> Verdict:
+    turn = "nobody can tell: its acceptance is older than the history"
+    settled = [event for event in events if isinstance(event, Settled)]
+    text = settled[-1].text if settled else b""
+    at = events[-1].at if events else 0
+    return Verdict(case.message, b"", UNKNOWN, text, None, turn, 0, at)

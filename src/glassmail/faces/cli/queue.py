@@ -1,0 +1,157 @@
+"""`glass queue`: what waits, why, and what to do with it."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+
+from glassmail.admin.requests import RequestError, ask, pages
+from glassmail.settings.place import Place, find_root
+
+PAGE = 500
+
+_root = click.option("--root", metavar="DIR", help="the site (default: $GLASSMAIL_ROOT)")
+_json = click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
+
+
+@click.group()
+def queue() -> None:
+    """Look at the queue and change it."""
+
+
+@queue.command("list")
+@_root
+@_json
+@click.option("--from", "sender", metavar="TEXT", help="only senders that hold TEXT")
+@click.option("--to", "recipient", metavar="TEXT", help="only recipients that hold TEXT")
+@click.option("--state", type=click.Choice(["waiting", "held", "bouncing"]))
+def list_(
+    root: str | None, sender: str | None, recipient: str | None, state: str | None, *, as_json: bool
+) -> None:
+    """List the messages that wait, oldest number first."""
+    place = Place(find_root(root))
+    count = size = 0
+    for row in _rows(place, lambda: pages(place.queue_socket, "list", PAGE)):
+        if not _matches(row, sender, recipient, state):
+            continue
+        count += 1
+        size += row["size"]
+        click.echo(json.dumps(row) if as_json else _describe(row))
+    if not as_json:
+        click.echo(f"{count} message{'s' * (count != 1)}, {_bytes(size)}" if count else
+                   "no messages wait")  # fmt: skip
+
+
+@queue.command()
+@_root
+@_json
+@click.argument("message", type=int)
+def show(root: str | None, message: int, *, as_json: bool) -> None:
+    """Show one message: its recipients, what happened, its header."""
+    place = Place(find_root(root))
+    for row in _rows(place, lambda: ask(place.queue_socket, "show", message=message)):
+        if as_json:
+            click.echo(json.dumps(row))
+        else:
+            click.echo(_describe(row))
+            click.echo()
+            click.echo(_printable(row["header"]), nl=False)
+
+
+def _verb(name: str, about: str) -> None:
+    @queue.command(name, help=about)
+    @_root
+    @click.argument("messages", type=int, nargs=-1, required=True)
+    def change(root: str | None, messages: tuple[int, ...]) -> None:
+        place = Place(find_root(root))
+        for message in messages:
+            for row in _rows(place, lambda m=message: ask(place.queue_socket, name, message=m)):  # type: ignore[misc]
+                click.echo(f"message {row['message']}: {_DONE[row['done']]}")
+
+
+_DONE = {
+    "hold": "held; glass queue release lets it go",
+    "release": "released",
+    "retry": "due now",
+    "bounce": "returned to its sender",
+    "drop": "dropped; nobody was told",
+}
+_verb("hold", "Keep messages back until they are released.")
+_verb("release", "Let held messages go.")
+_verb("retry", "Try messages now.")
+_verb("bounce", "Return messages to their senders.")
+_verb("drop", "Throw messages away without telling anybody.")
+
+
+def _rows(place: Place, call: Callable[[], Iterator[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    try:
+        yield from call()
+    except RequestError as error:
+        click.echo(f"glass queue: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+def _matches(
+    row: dict[str, Any], sender: str | None, recipient: str | None, state: str | None
+) -> bool:
+    if sender is not None and sender.lower() not in row["sender"].lower():
+        return False
+    if recipient is not None and not any(
+        recipient.lower() in r["original"].lower() for r in row["recipients"]
+    ):
+        return False
+    return (
+        state is None
+        or {
+            "held": row["held"],
+            "bouncing": row["bouncing"],
+            "waiting": not row["held"] and not row["bouncing"],
+        }[state]
+    )
+
+
+def _describe(row: dict[str, Any]) -> str:
+    age = _age(time.time() - row["born"])
+    marks = "".join(f"  {m}" for m in ("held", "bouncing") if row[m])
+    sender = _printable(row["sender"])
+    lines = [
+        f"#{row['message']}  {row['trace']}  from <{sender}>  {_bytes(row['size'])}  {age} old{marks}"
+    ]
+    for recipient in row["recipients"]:
+        lines.append(
+            f"    to {recipient['channel']} {_printable(recipient['address'])}: {_fate(recipient)}"
+        )
+        if recipient["text"]:
+            lines += [
+                f"        {line}" for line in _printable(recipient["text"]).strip().splitlines()
+            ]
+    return "\n".join(lines)
+
+
+def _fate(recipient: dict[str, Any]) -> str:
+    if recipient["state"] != "waiting":
+        return str(recipient["state"])
+    wait = recipient["retry_at"] - time.time()
+    return "being tried, or due now" if wait <= 0 else f"next attempt in {_age(wait)}"
+
+
+def _age(seconds: float) -> str:
+    seconds = int(max(0, seconds))
+    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {name}"
+    return f"{seconds} s"
+
+
+def _bytes(count: int) -> str:
+    if count < 10_000:
+        return f"{count} bytes"
+    return f"{count / 1_000:.0f} kB" if count < 10_000_000 else f"{count / 1_000_000:.0f} MB"
+
+
+def _printable(text: str) -> str:
+    """Make text from the network safe for a terminal; line ends stay."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)

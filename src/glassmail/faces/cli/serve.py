@@ -1,0 +1,129 @@
+"""`glass serve`: check the site, then become its supervisor."""
+
+import importlib
+import os
+import sys
+
+import click
+
+from glassmail.admin.reach import first_closed, needed_paths
+from glassmail.core.formats import daemons as daemons_format
+from glassmail.core.formats import listen
+from glassmail.core.formats.daemons import DaemonsError
+from glassmail.core.formats.listen import Listener, ListenError
+from glassmail.daemons.supervisor.child import Main
+from glassmail.daemons.supervisor.process import CANNOT_START, ServeError, Supervisor
+from glassmail.settings.place import Place, find_root
+from glassmail.store.control import ControlError, Controls, Snapshot, read_file
+
+DAEMONS = {
+    "log": "glassmail.daemons.log",
+    "queue": "glassmail.daemons.queue.main",
+    "keeper": "glassmail.daemons.keeper",
+    "local": "glassmail.daemons.local",
+    "remote": "glassmail.daemons.remote",
+    "smtpd": "glassmail.daemons.smtpd",
+}
+QMAIL_MUTEX = "/var/qmail/queue/lock/sendmutex"
+
+
+@click.command()
+@click.option("--root", metavar="DIR", help="the site (default: $GLASSMAIL_ROOT)")
+@click.option("--one-user", is_flag=True, help="run everything as the caller")
+def serve(root: str | None, *, one_user: bool) -> None:
+    """Run the server in the foreground; prints `ready` when every port answers."""
+    try:
+        code = _serve(Place(find_root(root)), one_user=one_user)
+    except (ServeError, ControlError, ListenError, DaemonsError) as error:
+        click.echo(f"glass serve: {error}", err=True)
+        code = CANNOT_START
+    sys.exit(code)
+
+
+def _serve(place: Place, *, one_user: bool) -> int:
+    if not os.path.isdir(place.control):
+        raise ServeError(f"{place.control} does not exist: make a site with `glass init`")
+    settings = Controls(place.control).snapshot()
+    listeners = _listeners(place)
+    _refuse_open_relay(settings)
+    _refuse_second_owner(place)
+    uids, is_one_user = _identities(place, one_user=one_user)
+    if not is_one_user:
+        closed = first_closed(needed_paths(place.root), uids)
+        if closed is not None:
+            raise ServeError(closed.sentence)
+    supervisor = Supervisor(place, _import_daemons(), uids, is_one_user=is_one_user)
+    supervisor.claim()
+    for role in ("log", "queue", "keeper", "local", "remote"):
+        supervisor.add(role)
+    count = settings.integer("smtpdprocesses") or os.cpu_count() or 1
+    supervisor.add("smtpd", count, tuple(listeners))
+    return supervisor.run()
+
+
+def _import_daemons() -> dict[str, Main]:
+    """Import all daemons before the first fork, so that the processes share the pages."""
+    return {role: importlib.import_module(module).main for role, module in DAEMONS.items()}
+
+
+def _listeners(place: Place) -> list[Listener]:
+    data = read_file(place.path("control", "listen"))
+    if data is None:
+        raise ServeError(
+            "control/listen does not exist: write a line such as `smtp 0.0.0.0:25` into it"
+        )
+    listeners = listen.parse(data)
+    if not listeners:
+        raise ServeError("control/listen names no listener: write a line such as `smtp 0.0.0.0:25`")
+    return listeners
+
+
+def _refuse_open_relay(settings: Snapshot) -> None:
+    """Without rcpthosts qmail accepts mail for every domain, which relays for everyone."""
+    if not settings.line("me"):
+        raise ServeError("control/me does not exist or is empty: write this host's name into it")
+    if not settings.table("rcpthosts").is_present and not settings.flag("openrelay"):
+        raise ServeError(
+            "control/rcpthosts does not exist, so that mail for every domain would be relayed for "
+            "everyone: write the domains into it that you accept mail for (it may be empty), or "
+            "1 into control/openrelay if that is what you want"
+        )
+
+
+def _refuse_second_owner(place: Place) -> None:
+    """Never run on a /var/qmail whose own qmail-send is running."""
+    if os.path.realpath(place.root) != os.path.realpath("/var/qmail"):
+        return
+    import fcntl
+
+    try:
+        descriptor = os.open(QMAIL_MUTEX, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return  # no queue of qmail's here
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ServeError(
+            f"qmail-send holds {QMAIL_MUTEX}: stop qmail before this server takes over"
+        ) from error
+    finally:
+        os.close(descriptor)
+
+
+def _identities(place: Place, *, one_user: bool) -> tuple[dict[str, tuple[int, int]], bool]:
+    """Return role -> (uid, gid), and whether everything runs as the caller."""
+    caller = (os.geteuid(), os.getegid())
+    data = read_file(place.daemons)
+    known = daemons_format.parse(data) if data is not None else {}
+    everyone = dict.fromkeys((*DAEMONS, "alias"), caller)
+    if one_user or caller[0] != 0:
+        return everyone, True
+    missing = [role for role in DAEMONS if role not in known and role != "local"]
+    if missing:
+        raise ServeError(
+            f"users/daemons has no line for {', '.join(missing)}: write `role:uid:gid` lines into "
+            "it, or use --one-user"
+        )
+    known.setdefault("local", (0, 0))
+    is_one_user = all(known[role] == caller for role in DAEMONS)
+    return known, is_one_user

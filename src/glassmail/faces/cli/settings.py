@@ -1,0 +1,93 @@
+"""`glass settings`: what can be set, what is set, who reads it when."""
+
+import json
+import os
+import sys
+
+import click
+
+from glassmail.settings.control_files import SETTINGS
+from glassmail.settings.place import Place, find_root
+from glassmail.settings.registry import Kind, Setting
+from glassmail.store.control import ControlError, Snapshot, take_snapshot
+
+_root = click.option("--root", metavar="DIR", help="the site (default: $GLASSMAIL_ROOT)")
+_json = click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
+SHOWN = 60
+
+
+@click.group()
+def settings() -> None:
+    """Look at the settings of a site: one control file each."""
+
+
+@settings.command("list")
+@_root
+@_json
+def list_(root: str | None, *, as_json: bool) -> None:
+    """List every setting with its value; a dot marks defaults."""
+    snapshot = _snapshot(root)
+    for setting in SETTINGS.values():
+        value = _value(setting, snapshot)
+        is_set = snapshot.is_set(setting.name)
+        if as_json:
+            row = {"name": setting.name, "value": value, "set": is_set, "about": setting.about}
+            click.echo(json.dumps(row))
+        else:
+            shown = value if len(value) <= SHOWN else value[: SHOWN - 3] + "..."
+            click.echo(f"{' ' if is_set else '.'} {setting.name:<18} {shown}")
+
+
+@settings.command()
+@_root
+@click.argument("name")
+def get(root: str | None, name: str) -> None:
+    """Print the value in force, default included."""
+    click.echo(_value(_find(name), _snapshot(root)))
+
+
+@settings.command()
+@click.argument("name")
+def doc(name: str) -> None:
+    """Say what a setting means, who reads it when, and its default."""
+    setting = _find(name)
+    click.echo(setting.about)
+    click.echo(f"file     control/{setting.name} ({setting.kind.value})")
+    click.echo(f"read by  {', '.join(setting.readers)}")
+    click.echo(f"seen     at {setting.when.value}")
+    default = setting.default
+    text = default.decode() if isinstance(default, bytes) else default
+    if setting.from_me:
+        click.echo("default  the content of control/me" + (f", else {text}" if text else ""))
+    elif text is not None:
+        click.echo(f"default  {text}")
+
+
+def _find(name: str) -> Setting:
+    setting = SETTINGS.get(name.removeprefix("control/"))
+    if setting is None:
+        click.echo(f"glass settings: there is no setting {name}; glass settings list", err=True)
+        sys.exit(2)
+    return setting
+
+
+def _snapshot(root: str | None) -> Snapshot:
+    place = Place(find_root(root))
+    if not os.path.isdir(place.control):
+        click.echo(f"glass settings: {place.control} does not exist: glass init", err=True)
+        sys.exit(3)
+    try:
+        return take_snapshot(place.control)
+    except ControlError as error:
+        click.echo(f"glass settings: {error}", err=True)
+        sys.exit(3)
+
+
+def _value(setting: Setting, snapshot: Snapshot) -> str:
+    if setting.kind is Kind.INT:
+        return str(snapshot.integer(setting.name))
+    if setting.kind in (Kind.LIST, Kind.MAP):
+        entries = snapshot.table(setting.name).entries.values()
+        colon = b":" if setting.kind is Kind.MAP else b""
+        return "  ".join((e.key + colon + e.value).decode("utf-8", "replace") for e in entries)
+    return snapshot.line(setting.name).decode("utf-8", "replace").rstrip("\n").replace("\n", "  ")

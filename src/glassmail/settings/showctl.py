@@ -1,0 +1,101 @@
+"""What qmail-showctl says of each control file: one sentence a file, declared once.
+
+The sentences of qmail's own files are qmail's, in its order (qmail-showctl.c; qmail-showctl.txt);
+this server's follow in the same style. Values and defaults come from the registry.
+"""
+
+from dataclasses import dataclass
+
+from glassmail.settings.control_files import SETTINGS
+from glassmail.settings.registry import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """How one file is told.
+
+    Attributes:
+        name: the file.
+        before: text before the value (of a list: before each line).
+        after: text after it, without the final stop for a LINE or INT.
+        missing: the whole sentence for a list that is not there; empty for LINE and INT, which
+            tell their default as they tell a value.
+    """
+
+    name: str
+    before: str
+    after: str = ""
+    missing: str = ""
+
+
+QMAIL = (
+    Sentence("badmailfrom", "", " not accepted in MAIL FROM.", "Any MAIL FROM is allowed."),
+    Sentence("bouncefrom", "Bounce user name is "),
+    Sentence("bouncehost", "Bounce host name is "),
+    Sentence("concurrencylocal", "Local concurrency is "),
+    Sentence("concurrencyremote", "Remote concurrency is "),
+    Sentence("databytes", "SMTP DATA limit is ", " bytes"),
+    Sentence("defaultdomain", "Default domain name is "),
+    Sentence("defaulthost", "Default host name is "),
+    Sentence("doublebouncehost", "2B recipient host: "),
+    Sentence("doublebounceto", "2B recipient user: "),
+    Sentence("envnoathost", "Presumed domain name is "),
+    Sentence("helohost", "SMTP client HELO host name is "),
+    Sentence("idhost", "Message-ID host name is "),
+    Sentence("localiphost", "Local IP address becomes "),
+    Sentence("locals", "Messages for ", " are delivered locally.",
+             "Messages for me are delivered locally."),
+    Sentence("me", "My name is "),
+    Sentence("percenthack", "The percent hack is allowed for user%host@", ".",
+             "The percent hack is not allowed."),
+    Sentence("plusdomain", "Plus domain name is "),
+    Sentence("qmqpservers", "QMQP server: ", ".", "No QMQP servers."),
+    Sentence("queuelifetime", "Message lifetime in the queue is ", " seconds"),
+    Sentence("rcpthosts", "SMTP clients may send messages to recipients at ", ".",
+             "SMTP clients may send messages to any recipient."),
+    Sentence("morercpthosts", "SMTP clients may send messages to recipients at ", ".",
+             "No effect."),
+    Sentence("morercpthosts.cdb", ""),
+    Sentence("smtpgreeting", "SMTP greeting: 220 "),
+    Sentence("smtproutes", "SMTP route: ", "", "No artificial SMTP routes."),
+    Sentence("timeoutconnect", "SMTP client connection timeout is ", " seconds"),
+    Sentence("timeoutremote", "SMTP client data timeout is ", " seconds"),
+    Sentence("timeoutsmtpd", "SMTP server data timeout is ", " seconds"),
+    Sentence("virtualdomains", "Virtual domain: ", "", "No virtual domains."),
+)  # fmt: skip
+
+_OWN = (
+    Sentence("tcp.smtp", "Rule for SMTP clients: ", "", "No rules for SMTP clients."),
+    Sentence("defaultdelivery", "Default delivery: ", "", "Default delivery: ./Maildir/"),
+    Sentence("listen", "Listening for ", ".", "Listening nowhere."),
+    Sentence("enhancedcodes", "Enhanced status codes in front of replies (1 yes, 0 no): "),
+    Sentence("tracecodes", "Trace codes in replies, bounces and headers (1 yes, 0 no): "),
+    Sentence("checkrecipients", "Unknown recipients are refused by SMTP (1 yes, 0 no): "),
+    Sentence("openrelay", "A missing rcpthosts means every domain (1 yes, 0 no): "),
+    Sentence("queueminfree", "Mail is taken while the queue's disk has ", " bytes free"),
+    Sentence("maxprograms", "Local program concurrency is "),
+    Sentence("timeoutprogram", "Local program timeout is ", " seconds"),
+    Sentence("syncmode", "Maildir sync mode is "),
+    Sentence("smtpdprocesses", "SMTP server process count (0: one for each core) is "),
+    Sentence("logsize", "Log file size is ", " bytes"),
+    Sentence("logfiles", "Log file count is "),
+    Sentence("historydays", "History is kept for ", " days"),
+    Sentence("passwordhash", "New passwords are hashed by "),
+    Sentence("breakcharacter", "User-ext delimiter is "),
+)  # fmt: skip
+
+# Looked at by qmail-showctl, but no settings: files that tcprules and qmail-newmrh make.
+BUILT = frozenset(("tcp.smtp.cdb", "morercpthosts.cdb"))
+
+
+def own_sentences() -> tuple[Sentence, ...]:
+    """Return a sentence for every file that is not qmail's; a plain one if none is declared."""
+    declared = {sentence.name for sentence in (*QMAIL, *_OWN)}
+    plain = tuple(_plain(name) for name in SETTINGS if name not in declared)
+    return _OWN + plain
+
+
+def _plain(name: str) -> Sentence:
+    if SETTINGS[name].kind in {Kind.LINE, Kind.INT}:
+        return Sentence(name, f"The value of {name} is ")
+    return Sentence(name, f"{name}: ", "", f"No {name}.")

@@ -1,0 +1,94 @@
+"""Questions of the policy pipeline, answered by the running system.
+
+Always:
+    - Nobody waits longer than KEEPER_ANSWER_S_MAX; then, or when the keeper is away, the answer
+      is "cannot tell", with the reason.
+    - An answer is believed for a second, so that a client's many messages to one recipient
+      ask once; "cannot tell" is never remembered.
+"""
+
+import asyncio
+
+import msgspec
+
+from glassmail.core.ask import Existence
+from glassmail.core.model.trail import UNKNOWN, Step
+from glassmail.net.limits import KEEPER_ANSWER_S_MAX
+from glassmail.net.link import Link
+from glassmail.net.messages import Found, Lookup
+from glassmail.stations.limits import EXISTENCE_KEPT_S, EXISTENCES_KEPT_MAX
+
+
+class LiveAsk:
+    """Asks the keeper."""
+
+    def __init__(self, keeper_socket: str, role: str) -> None:
+        """Make an asker that cannot tell anything until `start`.
+
+        Args:
+            keeper_socket: where the keeper listens.
+            role: what this process is.
+        """
+        self._link: Link[Found] = Link(
+            keeper_socket, role, msgspec.msgpack.Decoder(Found), self._found
+        )
+        self._link.on_down = self._down
+        self._loop = asyncio.get_running_loop()
+        self._ref = 0
+        self._waiting: dict[int, tuple[bytes, asyncio.Future[Existence]]] = {}
+        self._kept: dict[bytes, tuple[Existence, float]] = {}
+
+    def start(self) -> None:
+        """Connect, or keep trying in the background."""
+        self._link.start()
+
+    def close(self) -> None:
+        """Hang up; whoever waits is told that nobody can tell."""
+        self._link.close()
+
+    async def account_exists(self, recipient: bytes) -> Existence:
+        """Tell whether mail for this recipient finds a mailbox, alias or program."""
+        kept = self._kept.get(recipient)
+        if kept is not None and self._loop.time() - kept[1] < EXISTENCE_KEPT_S:
+            return kept[0]
+        self._ref += 1
+        ref = self._ref
+        if not self._link.send(Lookup(ref, recipient)):
+            return _cannot_tell(recipient, "the keeper is not running, or its socket is closed")
+        future: asyncio.Future[Existence] = self._loop.create_future()
+        self._waiting[ref] = (recipient, future)
+        timer = self._loop.call_later(KEEPER_ANSWER_S_MAX, self._give_up, ref)
+        try:
+            return await future
+        finally:
+            timer.cancel()
+            self._waiting.pop(ref, None)
+
+    def _found(self, message: Found, _descriptors: tuple[int, ...]) -> None:
+        waiting = self._waiting.pop(message.ref, None)
+        if waiting is None:
+            return
+        recipient, future = waiting
+        existence = Existence(message.answer, message.steps)
+        if message.answer != UNKNOWN:
+            if len(self._kept) >= EXISTENCES_KEPT_MAX:
+                self._kept.clear()
+            self._kept[recipient] = (existence, self._loop.time())
+        if not future.done():
+            future.set_result(existence)
+
+    def _give_up(self, ref: int) -> None:
+        self._cannot(ref, f"the keeper did not answer within {KEEPER_ANSWER_S_MAX:.0f} s")
+
+    def _down(self, reason: str) -> None:
+        for ref in list(self._waiting):
+            self._cannot(ref, f"the keeper went away: {reason}")
+
+    def _cannot(self, ref: int, reason: str) -> None:
+        waiting = self._waiting.pop(ref, None)
+        if waiting is not None and not waiting[1].done():
+            waiting[1].set_result(_cannot_tell(waiting[0], reason))
+
+
+def _cannot_tell(recipient: bytes, reason: str) -> Existence:
+    return Existence(UNKNOWN, (Step("session.keeper", recipient, UNKNOWN, reason),))

@@ -1,0 +1,60 @@
+"""What the sessions of a process share, and what a session needs of its connection."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from glassmail.core.ask import Ask
+from glassmail.events.event import Event
+from glassmail.net.queue_client import QueueClient
+from glassmail.stations.client_rules import ClientRules
+from glassmail.stations.session_settings import SettingsReader
+
+
+class Wire(Protocol):
+    """The connection below a session."""
+
+    is_blocked: bool
+    """Whether the client does not read what we sent; nothing should be sent now."""
+
+    def send(self, data: bytes) -> None:
+        """Send bytes."""
+
+    def hang_up(self) -> None:
+        """Close when everything is sent."""
+
+    def abort(self) -> None:
+        """Close now."""
+
+    def pause(self) -> None:
+        """Stop reading; may be said twice."""
+
+    def resume(self) -> None:
+        """Read again; may be said twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that sessions ask or tell.
+
+    Attributes:
+        settings: the control files.
+        rules: the rules for clients.
+        ask: answers the policy's questions.
+        queue: takes messages.
+        tell: takes events.
+        is_ours: whether an IPv4 address is one of this host's.
+        clock: seconds that never go back.
+        now_ns: nanoseconds since 1970.
+        alert: takes the text of a fault in this program.
+    """
+
+    settings: SettingsReader
+    rules: ClientRules
+    ask: Ask
+    queue: QueueClient
+    tell: Callable[[Event], None]
+    is_ours: Callable[[str], bool]
+    clock: Callable[[], float]
+    now_ns: Callable[[], int]
+    alert: Callable[[str], None]

@@ -1,0 +1,269 @@
+"""One SMTP session: what a client asks is answered by the policy, and the queue takes the message.
+
+Purpose:
+    An answer for each event of the protocol core, by the pipeline's verdict or by the queue.
+    The loop around it is session_loop's.
+
+Always:
+    - 250 at the end of DATA only follows Enqueued: the queue has the message durably.
+    - Nothing of one transaction is left when the next begins.
+"""
+
+import asyncio
+
+from glassmail.core.formats import date, received
+from glassmail.core.model.limits import HELO_BYTES_MAX
+from glassmail.core.model.reply import Reply
+from glassmail.core.model.trail import NO, Step
+from glassmail.core.model.verdict import Verdict
+from glassmail.core.policy import pipeline, relay
+from glassmail.core.policy.facts import Client, MessageFacts
+from glassmail.core.protocol import replies, smtp_server
+from glassmail.core.protocol.smtp_address import replace_literal
+from glassmail.core.protocol.smtp_server import Event
+from glassmail.net.messages import Enqueue, Enqueued
+from glassmail.net.queue_client import Answer
+from glassmail.stations.body import Body
+from glassmail.stations.limits import STORY_STEPS_MAX
+from glassmail.stations.services import Services, Wire
+from glassmail.stations.session_loop import SessionLoop
+
+MENDING = b"FIXCRIO"  # the client's variable that mends line ends instead of refusing the message
+
+
+class Session(SessionLoop):
+    """One connection of a client, with its transaction."""
+
+    __slots__ = ("_recipients",)
+
+    def __init__(self, services: Services, wire: Wire, client: Client, service: str) -> None:
+        """Meet a client; see SessionLoop."""
+        super().__init__(services, wire, client, service)
+        self._recipients: list[bytes] = []
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case smtp_server.Rcpt():
+                self._on_rcpt(event)
+            case smtp_server.Mail():
+                self._on_mail(event)
+            case smtp_server.BodyChunk():
+                assert self._body is not None
+                self._body.add(event.data)
+            case smtp_server.BodyEnds():
+                self._on_end(event)
+            case smtp_server.DataBegins():
+                self._on_data()
+            case smtp_server.Helo():
+                self._on_helo(event)
+            case smtp_server.Quit():
+                self._how = "quit"
+                self._core.reply(replies.goodbye(self._greeting()))
+            case smtp_server.Reset():
+                self._forget()
+            case smtp_server.Refused():
+                step = Step("session.order", event.line, NO, event.name)
+                self._told("command", event.name, (step,))
+
+    # --- events of the core --------------------------------------------------------------------
+
+    def _greeting(self) -> bytes:
+        return self._facts.environment.get(b"SMTPGREETING", self._settings.greeting)
+
+    def _connect_decided(self, verdict: Verdict) -> None:
+        if verdict.reply is not None:
+            self._refuse(pipeline.CONNECT, verdict)
+            return
+        self._known = verdict.steps
+        self._core.greet(replies.greeting(self._greeting()))
+
+    def _on_helo(self, event: smtp_server.Helo) -> None:
+        self._forget()
+        self._facts.helo = self.record.helo = event.name[:HELO_BYTES_MAX]
+        then = self._ehlo_decided if event.is_extended else self._helo_decided
+        self._decide(pipeline.HELO, then)
+
+    def _helo_decided(self, verdict: Verdict) -> None:
+        if verdict.reply is not None:
+            self._refuse(pipeline.HELO, verdict)
+            return
+        self._known += verdict.steps
+        self._core.reply(replies.helo(self._greeting()))
+
+    def _ehlo_decided(self, verdict: Verdict) -> None:
+        if verdict.reply is not None:
+            self._refuse(pipeline.HELO, verdict)
+            return
+        self._known += verdict.steps
+        size_max = self._facts.size_max
+        is_enhanced = self._settings.is_enhanced
+        self._core.reply(replies.ehlo(self._greeting(), size_max, is_enhanced=is_enhanced))
+
+    def _on_mail(self, event: smtp_server.Mail) -> None:
+        self._forget()
+        self._facts.sender = self._unliteral(event.sender)
+        self._facts.declared_size = event.size
+        self._decide(pipeline.MAIL, self._mail_decided)
+
+    def _mail_decided(self, verdict: Verdict) -> None:
+        if verdict.reply is not None:
+            self._refuse(pipeline.MAIL, verdict)
+            self._forget()
+            return
+        self._steps += verdict.steps
+        self._core.reply(replies.MAIL_OK)
+
+    def _on_rcpt(self, event: smtp_server.Rcpt) -> None:
+        facts = self._facts
+        facts.recipient = relay.final_recipient(facts, self._unliteral(event.recipient))
+        self._decide(pipeline.RCPT, self._rcpt_decided)
+
+    def _rcpt_decided(self, verdict: Verdict) -> None:
+        if verdict.reply is not None:
+            self._refuse(pipeline.RCPT, verdict)
+        else:
+            self._recipients.append(self._facts.recipient)
+            if len(self._steps) < STORY_STEPS_MAX:
+                self._steps += verdict.steps
+            self._core.reply(replies.RCPT_OK)
+        self._facts.recipient = b""
+
+    def _on_data(self) -> None:
+        if not self._services.queue.is_up:
+            step = Step("session.queue", self._facts.sender or b"", NO, "the queue does not answer")
+            self._refuse(pipeline.DATA, Verdict(replies.QUEUE_DOWN, (step,), (), "queue"))
+            self._forget()
+            return
+        self._decide(pipeline.DATA, self._data_decided)
+
+    def _data_decided(self, verdict: Verdict) -> None:
+        if verdict.reply is not None:
+            self._refuse(pipeline.DATA, verdict)
+            self._forget()
+            return
+        self._steps += verdict.steps
+        self._body = Body(self._services.queue, self._go_on)
+        self._body_began_at = self._active_at
+        facts = self._facts
+        self._core.accept_body(facts.size_max, is_mending=MENDING in facts.environment)
+
+    def _on_end(self, event: smtp_server.BodyEnds) -> None:
+        self._facts.message = MessageFacts(event.size, event.hops, event.bare, event.message_id)
+        self._decide(pipeline.MESSAGE, self._message_decided)
+
+    # --- the message ---------------------------------------------------------------------------
+
+    def _message_decided(self, verdict: Verdict) -> None:
+        if verdict.reply is not None:
+            self._refuse(pipeline.MESSAGE, verdict)
+            self._forget()
+            return
+        self._steps += verdict.steps
+        body = self._body
+        assert body is not None
+        if body.is_long:
+            self._task = asyncio.get_running_loop().create_task(self._complete(body))
+        else:
+            self._hand_in(body)
+
+    async def _complete(self, body: Body) -> None:
+        failure = await body.complete()
+        self._task = None
+        if failure is None:
+            self._hand_in(body)
+        else:
+            self._decline(failure, "the body could not be written")
+        self._go_on()
+
+    def _hand_in(self, body: Body) -> None:
+        """Give the message to the queue; its answer comes to `_answered`."""
+        record, facts, queue = self.record, self._facts, self._services.queue
+        message = facts.message
+        assert facts.sender is not None
+        assert message is not None
+        record.part += 1
+        recipients = tuple(self._recipients)
+        enqueue = Enqueue(
+            queue.next_ref(),
+            facts.sender,
+            recipients,
+            self._received(),
+            None if body.is_long else body.inline(),
+            body.file,
+            body.size,
+            record.code,
+            record.part,
+            record.story(facts.sender, recipients, (*self._known, *self._steps)),
+            "network",
+            None,
+            message.message_id,
+        )
+        self._is_handing_in = True
+        queue.enqueue(enqueue, self._answered)
+        body.hand_over()
+
+    def _received(self) -> bytes:
+        facts = self._facts
+        who = received.origin(
+            facts.client.host or b"unknown", facts.client.ip, facts.helo, facts.client.info
+        )
+        local = facts.environment.get(b"TCPLOCALHOST", self._settings.me)
+        when = _date(self._services.now_ns() // 1_000_000_000)
+        return received.line(who, local, b"SMTP", self._part_code(), when)
+
+    def _part_code(self) -> bytes:
+        return b"%b/%d" % (self._code, self.record.part) if self._code else b""
+
+    def _answered(self, answer: Answer) -> None:
+        """The queue has the message, or has not."""
+        self._is_handing_in = False
+        if self._is_lost:
+            # The client will not hear it, and may send the message again: a duplicate, no loss.
+            self.record.accepted += isinstance(answer, Enqueued)
+            self.record.end(self._how)
+            return
+        if isinstance(answer, Enqueued):
+            self.record.accepted += 1
+            now = self._services.now_ns() // 1_000_000_000
+            self._core.reply(replies.queued(now, answer.message, self._part_code()))
+            self._forget()
+        else:
+            reply = replies.declined(answer.letter == "D", answer.exit_code, answer.text)
+            self._decline(reply, f"the queue's exit code {answer.exit_code}")
+        self._go_on()
+
+    def _decline(self, reply: Reply, source: str) -> None:
+        step = Step("session.queue", self._facts.sender or b"", NO, source)
+        self._refuse(pipeline.MESSAGE, Verdict(reply, (step,), (), "queue"))
+        self._forget()
+
+    def _unliteral(self, address: bytes) -> bytes:
+        if not address.endswith(b"]"):
+            return address
+        return replace_literal(address, self._services.is_ours, self._settings.localiphost)
+
+    def _forget(self) -> None:
+        """The transaction is over."""
+        facts = self._facts
+        facts.sender = None
+        facts.recipient = b""
+        facts.message = None
+        facts.declared_size = 0
+        if self._steps:
+            self._steps = []
+        if self._recipients:
+            self._recipients = []
+        if self._body is not None:
+            self._body.drop()
+            self._body = None
+
+
+_last_date = (0, b"")
+
+
+def _date(seconds: int) -> bytes:
+    """Write the date; many messages share a second."""
+    global _last_date  # noqa: PLW0603 (a cache of one value)
+    if _last_date[0] != seconds:
+        _last_date = (seconds, date.rfc822(seconds))
+    return _last_date[1]

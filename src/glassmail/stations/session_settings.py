@@ -1,0 +1,114 @@
+"""The settings of an SMTP session, made from the control files once per change.
+
+Always:
+    - A session keeps what it got at its start.
+    - Without rcpthosts no domain is accepted, unless control/openrelay says so: qmail's default
+      would make an open relay of a forgotten file.
+    - `problem` tells why no session can be served; it is empty when all is well.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from glassmail.core.formats.control import Table
+from glassmail.core.policy.facts import PolicySettings
+from glassmail.settings.place import Place
+from glassmail.stations.routing import more_rcpthosts, routing_tables
+from glassmail.store.cdb import CdbFile
+from glassmail.store.control import Controls, Snapshot
+
+
+class SessionSettings(NamedTuple):
+    """What one session works with.
+
+    Attributes:
+        greeting: smtpgreeting.
+        me: control/me.
+        localiphost: replaces `[own address]` in addresses.
+        timeout_s: how long to wait for each read of a client.
+        is_tracing: whether replies and Received lines carry trace codes.
+        is_enhanced: whether enhanced status codes are announced.
+        policy: what the checks read.
+        problem: why nobody can be served; empty when all is well.
+    """
+
+    greeting: bytes
+    me: bytes
+    localiphost: bytes
+    timeout_s: int
+    is_tracing: bool
+    is_enhanced: bool
+    policy: PolicySettings
+    problem: str
+
+
+class SettingsReader:
+    """Makes SessionSettings; looks for changes at most as often as Controls does."""
+
+    def __init__(self, controls: Controls, place: Place, clock: Callable[[], float]) -> None:
+        """Take over the control files of a process.
+
+        Args:
+            controls: the control directory.
+            place: the site.
+            clock: seconds that never go back.
+        """
+        self._controls = controls
+        self._more = more_rcpthosts(place)
+        self._clock = clock
+        self._looked_at = float("-inf")
+        self._snapshot: Snapshot | None = None
+        self._file: CdbFile | None = None
+        self._settings: SessionSettings | None = None
+
+    def now(self) -> SessionSettings:
+        """Return the settings for a session that begins now."""
+        now = self._clock()
+        if self._settings is not None and now - self._looked_at < 1.0:
+            return self._settings
+        self._looked_at = now
+        snapshot = self._controls.snapshot()
+        try:
+            more = self._more.current()
+        except OSError as error:
+            return _build(snapshot, None, f"control/morercpthosts.cdb: {error.strerror or error}")
+        if self._settings is None or snapshot is not self._snapshot or more is not self._file:
+            self._snapshot, self._file = snapshot, more
+            self._settings = _build(snapshot, more, "")
+        return self._settings
+
+    def look_again(self) -> None:
+        """Forget when the files were last looked at (HUP)."""
+        self._controls.refresh()
+        self._looked_at = float("-inf")
+
+
+def _build(snapshot: Snapshot, more: CdbFile | None, problem: str) -> SessionSettings:
+    greeting = snapshot.line("smtpgreeting")
+    if not greeting:
+        problem = problem or "neither control/smtpgreeting nor control/me says who we are"
+    policy = PolicySettings(
+        databytes=snapshot.integer("databytes"),
+        badmailfrom=snapshot.table("badmailfrom"),
+        rcpthosts=_rcpthosts(snapshot),
+        more_rcpthosts=more,
+        is_checking_recipients=snapshot.flag("checkrecipients"),
+        routing=routing_tables(snapshot),
+    )
+    return SessionSettings(
+        greeting=greeting,
+        me=snapshot.line("me"),
+        localiphost=snapshot.line("localiphost"),
+        timeout_s=snapshot.integer("timeoutsmtpd"),
+        is_tracing=snapshot.flag("tracecodes"),
+        is_enhanced=snapshot.flag("enhancedcodes"),
+        policy=policy,
+        problem=problem,
+    )
+
+
+def _rcpthosts(snapshot: Snapshot) -> Table:
+    table = snapshot.table("rcpthosts")
+    if table.is_present or snapshot.flag("openrelay"):
+        return table
+    return Table(table.name, True, {}, f"{table.name} (no such file, and control/openrelay is 0)")

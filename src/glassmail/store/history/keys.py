@@ -1,0 +1,163 @@
+"""Search keys: what a record can be found by, and how keys are packed.
+
+Purpose:
+    A key is a 40-bit hash of a kind and a value. An entry is the key and a record's number,
+    counted from the first record of its segment, in one 64-bit number; sorted entries of a
+    segment make pages of about 4 kB that are found by their first key.
+
+Why so:
+    Keys come in no order. In one index each insert would touch a page of its own, 4 kB of disk
+    for 8 bytes; a segment is sorted in memory and appended instead.
+
+Hashes may collide: a reader compares the records themselves.
+"""
+
+import sys
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+
+import msgspec
+
+from glassmail.core.model.address import fold
+from glassmail.events.queue import Accepted, Started
+from glassmail.events.smtpd import Refused, SessionEnded
+
+HASH_BITS = 40
+OFFSET_BITS = 24
+SEGMENT_RECORDS_MAX = 1 << OFFSET_BITS
+PAGE_ENTRIES = 496  # 3,968 bytes: with its header one row fills one page of 4,096
+OFFSET_MASK = SEGMENT_RECORDS_MAX - 1
+_CACHE_KEYS_MAX = 16_384
+
+_IS_SWAPPED = sys.byteorder == "big"
+
+
+class _Client(msgspec.Struct, array_like=True, tag="story", gc=False):
+    """The front of a smtpd.Story: its steps need not be decoded to find the client."""
+
+    at: int
+    code: int
+    part: int
+    service: str
+    client: str
+
+
+_client_decoder = msgspec.msgpack.Decoder(_Client)
+
+
+def number_key(kind: bytes, number: int) -> int:
+    """Hash a number: a message (m), an origin (o), a trace code (c)."""
+    mixed = (number * 0x9E3779B97F4A7C15 + kind[0] * 0xC2B2AE3D27D4EB4F) & 0xFFFFFFFFFFFFFFFF
+    mixed = ((mixed ^ (mixed >> 29)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+    return mixed >> (64 - HASH_BITS)
+
+
+def text_key(kind: bytes, text: bytes) -> int:
+    """Hash a text: an address (a), a Message-ID (i), a client (p)."""
+    return int.from_bytes(blake2b(kind + text, digest_size=HASH_BITS // 8).digest(), "big")
+
+
+def bare_message_id(text: bytes) -> bytes:
+    """Return a Message-ID without blanks and angle brackets."""
+    return text.strip(b" \t\r\n<>")
+
+
+class KeyMaker:
+    """Keys of events; remembers the hashes of texts that come again and again."""
+
+    def __init__(self) -> None:
+        self._cache: dict[bytes, int] = {}
+
+    def add(self, event: object, keys: set[int]) -> None:
+        """Add the keys of an event."""
+        kind = type(event)
+        if kind is Accepted:
+            self._accepted(event, keys)  # type: ignore[arg-type]
+        elif kind is Started:
+            keys.add(number_key(b"m", event.message))  # type: ignore[attr-defined]
+            keys.add(self._text(b"a", fold(event.address)))  # type: ignore[attr-defined]
+        elif kind is Refused:
+            self._refused(event, keys)  # type: ignore[arg-type]
+        elif kind is SessionEnded:
+            keys.add(self._text(b"p", event.client.encode()))  # type: ignore[attr-defined]
+            if event.code:  # type: ignore[attr-defined]
+                keys.add(number_key(b"c", event.code))  # type: ignore[attr-defined]
+        else:
+            number = getattr(event, "message", 0)
+            if number:
+                keys.add(number_key(b"m", number))
+
+    def _accepted(self, event: Accepted, keys: set[int]) -> None:
+        keys.add(number_key(b"m", event.message))
+        if event.code:
+            keys.add(number_key(b"c", event.code))
+        if event.origin:
+            keys.add(number_key(b"o", event.origin))
+        if event.sender:
+            keys.add(self._text(b"a", fold(event.sender)))
+        for recipient in event.recipients:
+            keys.add(self._text(b"a", fold(recipient)))
+        if event.message_id:
+            keys.add(self._text(b"i", bare_message_id(event.message_id)))
+        if event.story:
+            try:
+                client = _client_decoder.decode(event.story).client
+            except msgspec.MsgspecError:
+                return  # a story made by another version: its message is found by all else
+            keys.add(self._text(b"p", client.encode()))
+
+    def _refused(self, event: Refused, keys: set[int]) -> None:
+        keys.add(self._text(b"p", event.client.encode()))
+        if event.code:
+            keys.add(number_key(b"c", event.code))
+        for address in (event.sender, event.recipient):
+            if address:
+                keys.add(self._text(b"a", fold(address)))
+
+    def _text(self, kind: bytes, text: bytes) -> int:
+        whole = kind + text
+        key = self._cache.get(whole)
+        if key is None:
+            if len(self._cache) >= _CACHE_KEYS_MAX:
+                self._cache.clear()
+            key = self._cache[whole] = text_key(kind, text)
+        return key
+
+
+def entry(key: int, offset: int) -> int:
+    """Join a key and a record's offset in its segment."""
+    return key << OFFSET_BITS | offset
+
+
+def pages(entries: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+    """Pack sorted entries as (first key, page); entries of one key never start two pages."""
+    whole = array("Q", entries)
+    start = 0
+    while start < len(whole):
+        first = whole[start] >> OFFSET_BITS
+        end = start + PAGE_ENTRIES
+        if end < len(whole) and whole[end] >> OFFSET_BITS == first:
+            end = bisect_left(whole, (first + 1) << OFFSET_BITS, end)
+        page = whole[start:end]
+        if _IS_SWAPPED:
+            page.byteswap()
+        yield first, page.tobytes()
+        start = end
+
+
+def offsets_in_page(page: bytes, key: int) -> list[int]:
+    """Return the offsets that a page holds for a key."""
+    entries = array("Q")
+    entries.frombytes(page[: len(page) - len(page) % 8])
+    if _IS_SWAPPED:
+        entries.byteswap()
+    return offsets_among(entries, key)
+
+
+def offsets_among(entries: "array[int] | list[int]", key: int) -> list[int]:
+    """Return the offsets that sorted entries hold for a key."""
+    start = bisect_left(entries, key << OFFSET_BITS)
+    end = bisect_left(entries, (key + 1) << OFFSET_BITS, start)
+    return [number & OFFSET_MASK for number in entries[start:end]]

@@ -1,0 +1,97 @@
+"""Tables of one day's file, and how a connection to it is set up.
+
+record    batches of events as they came (events.codec), compressed: `pack` and `unpack`.
+segment   ranges of records whose keys are in pages; the records after the last one are few, and
+          their keys are kept in the log's memory or made again from them.
+page      sorted entries (keys.pages); id is the segment's number and the page's first key.
+run       when the log process took events: a stretch between two runs is a gap.
+gap       events that are known to be missing, with a sentence.
+fact      the last row number of the queue's facts that is held, per queue store.
+"""
+
+import zlib
+
+import apsw
+import msgspec
+
+from glassmail.events import codec
+from glassmail.events.codec import AnyEvent
+from glassmail.store.history.keys import HASH_BITS
+
+APPLICATION_ID = 0x676C6869  # "glhi"
+PLAIN_BYTES_MAX = 400  # shorter records are not worth compressing
+RECORD_BYTES_MAX = 134_217_728  # of a record when unpacked; a longer one is damaged
+_PLAIN = b"\0"
+_DEFLATED = b"\1"
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS record(
+  id INTEGER PRIMARY KEY, began INTEGER NOT NULL, ended INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS segment(
+  id INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  began INTEGER NOT NULL, ended INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS page(id INTEGER PRIMARY KEY, entries BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS run(
+  id INTEGER PRIMARY KEY, began INTEGER NOT NULL, seen INTEGER NOT NULL,
+  ended INTEGER, continues INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS gap(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, text TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS fact(
+  store INTEGER PRIMARY KEY, last INTEGER NOT NULL, at INTEGER NOT NULL);
+"""
+
+_packer = msgspec.msgpack.Encoder()
+_unpacker = msgspec.msgpack.Decoder(list[bytes])
+
+
+class HistoryError(Exception):
+    """The history cannot be read or written; the text names the file and the reason.
+
+    Attributes:
+        is_damaged: the file itself is at fault, another one would do.
+    """
+
+    def __init__(self, text: str, *, is_damaged: bool = False) -> None:
+        super().__init__(text)
+        self.is_damaged = is_damaged
+
+
+def open_for_writing(path: str) -> apsw.Connection:
+    """Open or make a day's file; raises HistoryError."""
+    try:
+        db = apsw.Connection(path)
+        db.set_busy_timeout(2_000)
+        db.execute("PRAGMA page_size=4096")
+        db.execute("PRAGMA journal_mode=WAL").fetchall()
+        db.execute("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000")
+        db.execute("PRAGMA cache_size=-4000")
+        db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        db.execute(TABLES)
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise HistoryError(f"{path}: {error}", is_damaged=True) from error
+    except apsw.Error as error:
+        raise HistoryError(f"{path}: {error}") from error
+    return db
+
+
+def pack(batches: list[bytes]) -> bytes:
+    """Make a record of encoded batches."""
+    data = _packer.encode(batches)
+    if len(data) <= PLAIN_BYTES_MAX:
+        return _PLAIN + data
+    return _DEFLATED + zlib.compress(data, 1)  # 3 us a message for a tenth of the size
+
+
+def unpack(data: bytes) -> list[AnyEvent]:
+    """Return the events of a record; raises HistoryError when it is damaged."""
+    try:
+        body = data[1:]
+        if data[:1] == _DEFLATED:
+            body = zlib.decompressobj().decompress(body, RECORD_BYTES_MAX)
+        return [event for batch in _unpacker.decode(body) for event in codec.decode(batch)]
+    except (zlib.error, msgspec.MsgspecError) as error:
+        raise HistoryError(f"a record is damaged: {error}") from error
+
+
+def page_id(segment: int, key: int) -> int:
+    """Return the id of the page of a segment that begins with a key."""
+    return segment << HASH_BITS | key

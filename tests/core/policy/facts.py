@@ -1,0 +1,39 @@
+"""Facts for tests of single checks."""
+
+from glassmail.core.formats import control
+from glassmail.core.policy.facts import Client, Facts, PolicySettings
+from glassmail.core.route.rewrite import RoutingTables
+from glassmail.core.route.tcp_rules import RuleMatch
+from tests.core_peer import FakeAsk, drive
+
+
+def table(name, text):
+    return control.parse_list(f"control/{name}", text)
+
+
+def facts(
+    *, environment=(), allow=True, service="smtp", databytes=0, badmailfrom=None,
+    rcpthosts=b"here.example\n", is_checking=False, locals_=b"here.example\n",
+    virtualdomains=b"virt.example:joe\n",
+):  # fmt: skip
+    settings = PolicySettings(
+        databytes,
+        table("badmailfrom", badmailfrom),
+        table("rcpthosts", rcpthosts),
+        None,
+        is_checking,
+        RoutingTables(
+            b"mx.example",
+            table("percenthack", None),
+            table("locals", locals_),
+            control.parse_map("control/virtualdomains", virtualdomains),
+        ),
+    )
+    rule = RuleMatch(allow, environment, 'control/tcp.smtp:2 :allow,X="y"')
+    return Facts(Client(b"192.0.2.1", 1234), service, rule, settings)
+
+
+def ask(check, about, answers=None):
+    asker = FakeAsk(answers)
+    verdict = drive(check(about, asker))
+    return verdict, asker.asked

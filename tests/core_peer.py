@@ -1,0 +1,142 @@
+"""A server made of core alone, for dialogues: SmtpServer and the pipeline, no queue, no socket."""
+
+from glassmail.core.ask import Existence
+from glassmail.core.model.trail import UNKNOWN
+from glassmail.core.policy import pipeline, relay
+from glassmail.core.policy.facts import Client, Facts, MessageFacts
+from glassmail.core.protocol import replies
+from glassmail.core.protocol.smtp_address import replace_literal
+from glassmail.core.protocol.smtp_commands import State
+from glassmail.core.protocol.smtp_server import (
+    BodyChunk,
+    BodyEnds,
+    DataBegins,
+    Helo,
+    Mail,
+    Quit,
+    Rcpt,
+    SmtpServer,
+)
+from glassmail.core.route.tcp_rules import match
+from glassmail.core.formats import tcp_rules
+from glassmail.settings.place import Place
+from glassmail.stations.session_settings import SettingsReader
+from glassmail.store.control import Controls
+from tests.dialogue import Lines
+
+CODE = b"K7Q2-M4XW-3H"
+
+
+class FakeAsk:
+    """Answers from a table; whatever is not in it cannot be told."""
+
+    def __init__(self, answers=None):
+        self.answers = answers or {}
+        self.asked = []
+
+    async def account_exists(self, recipient):
+        self.asked.append(recipient)
+        return Existence(self.answers.get(recipient, UNKNOWN), ())
+
+
+def drive(coroutine):
+    """Run a coroutine that never waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError("it waits")
+
+
+class CorePeer:
+    """Answers events as a session does."""
+
+    def __init__(self, dialogue, root, ask=None):
+        settings = SettingsReader(Controls(str(root / "control")), Place(str(root)), lambda: 0.0).now()
+        rules = tcp_rules.parse("\n".join(dialogue.rules).encode(), "control/tcp.smtp")
+        client = Client(b"192.0.2.1", 4321)
+        self.facts = Facts(
+            client, dialogue.service, match(rules, client.ip, None, None), settings.policy
+        )
+        self.settings = settings
+        suffix = b" [%b]" % CODE if settings.is_tracing else b""
+        self.code = CODE + b"/%d" if settings.is_tracing else b""
+        self.core = SmtpServer(suffix, is_enhanced=settings.is_enhanced)
+        self.ask = ask or FakeAsk()
+        self.lines = Lines()
+        self.bodies = []
+        self.envelopes = []
+        self.recipients = []
+        self.refused = []
+        if settings.problem:
+            self.core.greet(replies.NO_CONTROLS)
+        else:
+            reply = self._verdict("connect")
+            self.core.greet(reply or replies.greeting(self._greeting()))
+        self._flush()
+
+    async def send(self, data):
+        self.core.receive(data)
+        while (event := self.core.next_event()) is not None:
+            self._handle(event)
+        self._flush()
+
+    async def line(self):
+        return self.lines.take()
+
+    def _flush(self):
+        self.lines.feed(self.core.output())
+        self.lines.is_closed = self.core.state is State.CLOSED
+
+    def _greeting(self):
+        return self.facts.environment.get(b"SMTPGREETING", self.settings.greeting)
+
+    def _verdict(self, stage):
+        verdict = drive(pipeline.run(stage, self.facts, self.ask))
+        if verdict.reply is not None:
+            self.refused.append((stage, verdict))
+        return verdict.reply
+
+    def _address(self, address):
+        return replace_literal(address, "127.0.0.1".__eq__, self.settings.localiphost)
+
+    def _handle(self, event):
+        facts, core = self.facts, self.core
+        if isinstance(event, Helo):
+            size = facts.size_max
+            text = self._greeting()
+            ok = (
+                replies.ehlo(text, size, is_enhanced=self.settings.is_enhanced)
+                if event.is_extended
+                else replies.helo(text)
+            )
+            core.reply(self._verdict("helo") or ok)
+        elif isinstance(event, Mail):
+            facts.sender, facts.declared_size = self._address(event.sender), event.size
+            self.recipients = []
+            core.reply(self._verdict("mail") or replies.MAIL_OK)
+        elif isinstance(event, Rcpt):
+            facts.recipient = relay.final_recipient(facts, self._address(event.recipient))
+            reply = self._verdict("rcpt")
+            if reply is None:
+                self.recipients.append(facts.recipient)
+            core.reply(reply or replies.RCPT_OK)
+        elif isinstance(event, DataBegins):
+            self.bodies.append(b"")
+            core.accept_body(facts.size_max, is_mending=b"FIXCRIO" in facts.environment)
+        elif isinstance(event, BodyChunk):
+            self.bodies[-1] += event.data
+        elif isinstance(event, BodyEnds):
+            self._end(event)
+        elif isinstance(event, Quit):
+            core.reply(replies.goodbye(self._greeting()))
+
+    def _end(self, event):
+        self.facts.message = MessageFacts(event.size, event.hops, event.bare)
+        reply = self._verdict("message")
+        if reply is None:
+            self.envelopes.append((self.facts.sender, tuple(self.recipients)))
+            number = len(self.envelopes)
+            code = self.code % number if self.code else b""
+            reply = replies.queued(1_795_187_040, number, code)
+        self.core.reply(reply)

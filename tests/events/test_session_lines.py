@@ -1,0 +1,44 @@
+from glassmail.events import session_lines
+from glassmail.events.process import Alerted, Dropped, Warned
+from glassmail.events.smtpd import Refused, SessionEnded
+from glassmail.events.text_log import LOGS, TextLog
+
+REFUSED = Refused(
+    1, 12345678901, 1, "smtp", "192.0.2.7", 4711, "", b"evil\r\nhelo", b"a b@x", b"c@d",
+    "rcpt", "rcpthosts", 553, b"553 sorry, no\n", (),
+)  # fmt: skip
+ENDED = SessionEnded(
+    15_000_000, 0, "smtp", "2001:db8::1", 25, b"", 1_000_000, "quit", 1, 2, 345
+)
+
+
+def test_a_refusal_is_one_line():
+    assert session_lines.lines(REFUSED, b"@ ") == (
+        b"@ refused 22PQ-X5MW-JQ/1 192.0.2.7:4711 - helo evil_/helo rcpt"
+        b" from <a_b@x> to <c@d> by rcpthosts: 553_sorry,_no/\n"
+    )
+
+
+def test_an_end_of_a_session():
+    assert session_lines.lines(ENDED) == (
+        b"session - 2001:db8::1:25 helo - quit accepted 1 refused 2 bytes 345 ms 14\n"
+    )
+
+
+def test_each_event_goes_to_its_log():
+    into = {name: [] for name in LOGS}
+    TextLog().render(
+        [
+            REFUSED,
+            Warned(2, "queue", "disk"),
+            Alerted(3, "smtpd", "x\ny"),
+            Dropped(4, "smtpd", 12),
+        ],
+        into,
+    )
+    assert into["smtpd"][0].startswith(b"@400000000000000a00000001 refused ")
+    assert into["send"] == [b"@400000000000000a00000002 warning: disk\n"]
+    assert into["serve"] == [
+        b"@400000000000000a00000003 alert: smtpd: x/y\n",
+        b"@400000000000000a00000004 warning: smtpd: 12 events of sessions were not recorded\n",
+    ]
