@@ -168,7 +168,8 @@ class Administration:
             failed = [r for r in store.recipients(found.id) if r[2] == FAILED]
             store.settle([Settlement(found.id, r[0], DELIVERED, b"") for r in failed])
         store.hold(found.id, held=False)
-        self._process.deliveries.finish_by_hand(found)
+        deliveries = self._process.deliveries
+        self._process.after_commit.append(lambda: deliveries.finish_by_hand(found))
 
 
 def _integer(request: Request, name: str, default: int) -> int:

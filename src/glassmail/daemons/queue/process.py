@@ -135,14 +135,14 @@ class QueueProcess:
             self._broken(mark, error)
             return False
         self.orders.clear()
-        after, self.after_commit = self.after_commit, []
-        for call in after:
-            call()
         self.facts.committed()
         self.deliveries.committed()
         for new in taken:
             self._note(new)
         self.intake.committed()
+        after, self.after_commit = self.after_commit, []
+        for call in after:
+            call()
         return True
 
     def _note(self, taken: Taken) -> None:
