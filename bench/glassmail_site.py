@@ -85,7 +85,7 @@ class Glassmail(Server):
             return  # the message went while we asked, or the queue is busy: the caller asks again
 
     def roles(self) -> dict[int, str]:
-        """Roles by run/status.json; children of local are its workers."""
+        """Roles by run/status.json; what runs below local is its workers."""
         try:
             with open(self.place_of.status_file, encoding="utf-8") as file:
                 site = json.load(file)
@@ -95,8 +95,17 @@ class Glassmail(Server):
         roles[site["pid"]] = "supervisor"
         for pid in self.pids():
             if pid not in roles:
-                roles[pid] = "worker" if roles.get(_parent(pid)) == "local" else "other"
+                roles[pid] = _role_below(pid, roles)
         return roles
+
+
+def _role_below(pid: int, roles: dict[int, str]) -> str:
+    """Name a process by the nearest ancestor that has a role: local's are its workers."""
+    above = _parent(pid)
+    while above > 1 and above not in roles:
+        above = _parent(above)
+    role = roles.get(above, "other")
+    return "worker" if role == "local" else role
 
 
 def _parent(pid: int) -> int:

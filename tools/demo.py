@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from email.message import EmailMessage
 from email.parser import BytesHeaderParser
+from email.policy import SMTP
 from email.utils import make_msgid
 from pathlib import Path
 
@@ -140,8 +141,9 @@ def deliver(recipient: str, mailbox: str, about: str) -> str:
     with smtplib.SMTP(HOST, SMTP_PORT, timeout=DELIVERY_S) as client:
         client.ehlo("laptop.example.test")
         client.mail("demo@laptop.example.test")
-        client.rcpt(recipient)
-        code, reply = client.data(message.as_bytes())
+        code, reply = client.rcpt(recipient)
+        if code == 250:
+            code, reply = client.data(message.as_bytes(policy=SMTP))
     print(f"\n{about}: mail for {recipient}\n    {code} {reply.decode('ascii', 'replace')}")
     if code != 250:
         raise DemoError("the server did not take the message")

@@ -11,7 +11,7 @@ MAKE = """
 import json, sys
 from glassmail.admin.system_users import SystemUser, UsersError, make_missing
 try:
-    ids, made = make_missing({"smtpd": SystemUser(*sys.argv[1:3])}, {}, "/srv/none")
+    ids, made = make_missing({"smtpd": SystemUser(*sys.argv[1:3])}, {"smtpd": "/srv/none"})
     print(json.dumps([ids, made]))
 except UsersError as error:
     print(json.dumps(str(error)))
@@ -45,7 +45,7 @@ def test_what_useradd_refuses_is_told(tmp_path):
 def test_root_is_refused(monkeypatch):
     monkeypatch.setattr(system_users, "_need_group", lambda _group, _made: None)
     with pytest.raises(UsersError, match="smtpd may not run as root"):
-        system_users.make_missing({"smtpd": SystemUser("root", "root")}, {}, "/")
+        system_users.make_missing({"smtpd": SystemUser("root", "root")}, {})
 
 
 def test_a_missing_program_is_told(monkeypatch):
@@ -56,4 +56,4 @@ def test_a_missing_program_is_told(monkeypatch):
 
     monkeypatch.setattr(system_users.subprocess, "run", missing)
     with pytest.raises(UsersError, match="useradd is not installed, so gm-none cannot be made"):
-        system_users.make_missing({"smtpd": SystemUser("gm-none", "x")}, {}, "/")
+        system_users.make_missing({"smtpd": SystemUser("gm-none", "x")}, {})

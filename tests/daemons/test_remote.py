@@ -237,6 +237,22 @@ def test_a_body_behind_a_descriptor(run, tmp_path):
     run(test)
 
 
+def test_a_job_cut_before_it_began_leaves_no_descriptor(run, tmp_path):
+    (tmp_path / "body").write_bytes(b"x\n")
+
+    async def test(site):
+        before = len(os.listdir("/proc/self/fd"))
+        with open(tmp_path / "body", "rb") as file:
+            job = site.job(b"a@x.example", body=None, size=len(HEAD) + 2)
+            site.remote._deliver(Deliver((job,)), (os.dup(file.fileno()),))
+            site.remote._queue_gone("for a test")
+        while site.remote._tasks:
+            await asyncio.sleep(0)
+        assert len(os.listdir("/proc/self/fd")) == before
+
+    run(test)
+
+
 def test_many_jobs_at_once(run):
     async def test(site):
         async with FakeSmtp() as server:

@@ -160,7 +160,7 @@ def _users(plan: Plan) -> tuple[Ids, tuple[str, ...]]:
         return site_layout.one_user_ids(os.geteuid(), os.getegid()), ()
     place = Place(plan.root)
     homes = {"alias": place.alias, "keeper": plan.root}
-    return system_users.make_missing(plan.users, homes, plan.root)
+    return system_users.make_missing(plan.users, homes)
 
 
 def _check_reach(plan: Plan, ids: Ids) -> None:

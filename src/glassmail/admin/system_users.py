@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 ADMINISTRATORS_GROUP = "glass"  # its members see all mail's fate in `glass why`
 NO_LOGIN = "/usr/sbin/nologin"
+NO_HOME = "/nonexistent"  # as Debian's own system users have it
 TIMEOUT_S = 60
 
 
@@ -41,14 +42,13 @@ class UsersError(Exception):
 
 
 def make_missing(
-    users: Mapping[str, SystemUser], homes: Mapping[str, str], default_home: str
+    users: Mapping[str, SystemUser], homes: Mapping[str, str]
 ) -> tuple[Ids, tuple[str, ...]]:
     """Look up each role's user, making those that are missing.
 
     Args:
         users: role -> user and group.
-        homes: role -> home directory of a user that has to be made.
-        default_home: home of the others.
+        homes: role -> home directory of a user that has to be made; others get NO_HOME.
 
     Returns:
         role -> (uid, gid), and what had to be made, as sentences.
@@ -63,7 +63,7 @@ def make_missing(
         try:
             entry = pwd.getpwnam(user)
         except KeyError:
-            entry = _make_user(user, group, homes.get(role, default_home), made)
+            entry = _make_user(user, group, homes.get(role, NO_HOME), made)
         if entry.pw_uid == 0 and role != "local":
             raise UsersError(f"{role} may not run as root: name another user with --user {role}=")
         ids[role] = entry.pw_uid, entry.pw_gid

@@ -111,7 +111,7 @@ class Remote:
             os.close(descriptor)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        del self._tasks[task]
+        self._tasks.pop(task).close()  # a task cancelled before it began closes nothing itself
         if self._is_stopping and not self._tasks:
             self._end()
 

@@ -101,10 +101,11 @@ class Body:
             await asyncio.wait([self._task])
         return self.failure
 
-    def hand_over(self) -> None:
-        """The file was named in an Enqueue: only our descriptor is left to close."""
+    def hand_over(self) -> int:
+        """Leave a complete file to the queue: close our descriptor, return the file's number."""
         self._close()
-        self.file = 0
+        file, self.file = self.file, 0
+        return file
 
     def drop(self) -> None:
         """Forget the body; a file is taken back as soon as nobody writes to it."""

@@ -9,5 +9,4 @@ SPILL_HELD_BYTES_MAX = 524_288  # of a long body in memory; beyond it the client
 DATA_S_MAX = 7_200  # a body must be complete within this, however steadily it trickles
 LINGER_S_MAX = 30  # how long a client that was hung up on may take to read our last word
 SESSIONS_MAX = 5_000  # of one process; further connections get 421
-OUTPUT_BYTES_MAX = 65_536  # of answers to a group of commands before they are sent
 STOPPING_S = 8.0  # how long running commands may take when the server stops

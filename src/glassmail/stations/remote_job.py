@@ -66,7 +66,11 @@ class RemoteJob:
             self._settle_rest(texts.CRASHED)
             raise
         finally:
-            self._message.close()
+            self.close()
+
+    def close(self) -> None:
+        """Close the message's descriptor; once is enough, twice does no harm."""
+        self._message.close()
 
     async def _run(self) -> None:
         settings = self._snapshot()

@@ -183,13 +183,14 @@ class Session(SessionLoop):
         assert message is not None
         record.part += 1
         recipients = tuple(self._recipients)
+        file = body.hand_over()
         enqueue = Enqueue(
             queue.next_ref(),
             facts.sender,
             recipients,
             self._received(),
-            None if body.is_long else body.inline(),
-            body.file,
+            None if file else body.inline(),
+            file,
             body.size,
             record.code,
             record.part,
@@ -200,7 +201,6 @@ class Session(SessionLoop):
         )
         self._is_handing_in = True
         queue.enqueue(enqueue, self._answered)
-        body.hand_over()
 
     def _received(self) -> bytes:
         facts = self._facts

@@ -21,6 +21,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 
 from glassmail.core.model import code as trace_code
+from glassmail.core.model.limits import UNSENT_REPLIES_BYTES_MAX
 from glassmail.core.model.reply import Reply
 from glassmail.core.model.trail import NO, Step, Trail
 from glassmail.core.model.verdict import PASS, Verdict
@@ -34,7 +35,6 @@ from glassmail.stations.eager import resume
 from glassmail.stations.limits import (
     DATA_S_MAX,
     LINGER_S_MAX,
-    OUTPUT_BYTES_MAX,
     STORY_STEPS_MAX,
 )
 from glassmail.stations.record import Record
@@ -203,11 +203,12 @@ class SessionLoop(ABC):
         try:
             while not wire.is_blocked:
                 event = core.next_event()
-                if event is None:
-                    break
-                self._handle(event)
-                if len(core.unsent) > OUTPUT_BYTES_MAX:
+                if event is not None:
+                    self._handle(event)
+                elif len(core.unsent) > UNSENT_REPLIES_BYTES_MAX:
                     wire.send(core.output())
+                else:
+                    break
         finally:
             self._is_advancing = False
         if core.unsent:

@@ -101,8 +101,8 @@ def _lock(descriptor: int) -> bool:
         raise TimeoutError
 
     before = signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(LOCK_WAIT_S)
     try:
+        signal.alarm(LOCK_WAIT_S)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     except TimeoutError as error:
         raise MboxError(LOCKED) from error

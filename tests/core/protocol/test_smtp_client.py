@@ -166,8 +166,10 @@ def test_each_recipient_reads_what_it_would_have_read_alone():
     assert [text for _outcome, text in ended(core)] == [
         b"192.0.2.1 accepted message.\nRemote host said: 250 taken\n",
         b"192.0.2.1 does not like recipient.\nRemote host said: 550 no\nGiving up on 192.0.2.1.\n",
-        (b"192.0.2.1 does not like recipient.\nRemote host said: 451 later\n"
-        b"Giving up on 192.0.2.1.\n"),
+        (
+            b"192.0.2.1 does not like recipient.\nRemote host said: 451 later\n"
+            b"Giving up on 192.0.2.1.\n"
+        ),
     ]
 
 

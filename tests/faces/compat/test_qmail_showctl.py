@@ -1,5 +1,4 @@
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -123,8 +122,10 @@ def test_built_files(root):
     expected = "Oops! morercpthosts.cdb exists but morercpthosts doesn't."
     assert paragraph(root, "morercpthosts.cdb").endswith(expected)
     text.touch()
+    os.utime(text, (1_000, 1_000))
+    os.utime(built, (1_000, 1_000))
     assert paragraph(root, "morercpthosts.cdb").endswith("hopefully up to date.")
-    os.utime(text, (time.time() + 9, time.time() + 9))
+    os.utime(text, (1_001, 1_001))
     assert paragraph(root, "morercpthosts.cdb").endswith("is older than morercpthosts.")
     built.unlink()
     expected = "Oops! morercpthosts exists but morercpthosts.cdb doesn't."

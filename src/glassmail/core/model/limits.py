@@ -10,6 +10,7 @@ RECIPIENTS_MAX = 50_000  # of one message; beyond it 452 (RFC 5321, 4.5.3.1.10)
 RECIPIENTS_BYTES_MAX = 2_097_152  # of one message together; what a frame to the queue can hold
 HELO_BYTES_MAX = 255  # kept of a client's name for itself (RFC 5321, 4.5.3.1.2)
 REPLY_LINE_BYTES_MAX = 512  # RFC 5321, 4.5.3.1.5, CR LF included
+UNSENT_REPLIES_BYTES_MAX = 65_536  # to a group of commands; then they are sent before the next
 HOPS_MAX = 100  # qmail-smtpd.c MAXHOPS
 ERRORS_PER_SESSION_MAX = 20  # then 421 and close (Postfix: smtpd_hard_error_limit)
 HEADER_SCAN_BYTES_MAX = 102_400  # how far hops are looked for (Postfix: header_size_limit)

@@ -27,6 +27,7 @@ from glassmail.core.model.limits import (
     ERRORS_PER_SESSION_MAX,
     RECIPIENTS_BYTES_MAX,
     RECIPIENTS_MAX,
+    UNSENT_REPLIES_BYTES_MAX,
 )
 from glassmail.core.model.reply import Reply
 from glassmail.core.protocol import replies, smtp_address
@@ -258,9 +259,14 @@ class SmtpServer:
     # --- events --------------------------------------------------------------------------------
 
     def next_event(self) -> Event | None:
-        """Return what the client wants next; None until more bytes or the reply have come."""
+        """Return what the client wants next; None until more bytes or the reply have come.
+
+        Also None while UNSENT_REPLIES_BYTES_MAX bytes wait in `unsent`.
+        """
         while self._awaited is None:
             if self._at >= len(self._buffer) and self._ended is None:
+                return None
+            if len(self.unsent) > UNSENT_REPLIES_BYTES_MAX:
                 return None
             if self.state is State.BODY:
                 return self._read_body()

@@ -22,6 +22,7 @@ from glassmail.daemons.queue.intake import Capability, Clock, Incoming, Intake, 
 from glassmail.daemons.queue.limits import ALARM_CHUNK, FACTS_WAIT_S, LONGEST_SLEEP_S, SPACE_CHECK_S
 from glassmail.daemons.queue.peers import Peer
 from glassmail.events.process import Alerted, SettingBroken, Warned
+from glassmail.events.queue import Exiting
 from glassmail.net.messages import Enqueue
 from glassmail.net.reporter import Reporter
 from glassmail.stations.bounce import Bounce
@@ -71,6 +72,7 @@ class QueueProcess:
         self._wake_timer: asyncio.TimerHandle | None = None
         self._wake_at: int | None = None
         self._space_checked_at = 0.0
+        self._has_told_end = False
 
     @property
     def fingerprint(self) -> dict[str, str]:
@@ -103,6 +105,8 @@ class QueueProcess:
 
     def _round(self) -> None:
         self._is_scheduled = False
+        if self.life.ended.is_set():
+            return
         self._check_space()
         clock = self.facts_clock()
         self.deliveries.digest(clock)
@@ -220,7 +224,7 @@ class QueueProcess:
             self._facts_timer = self._loop.call_later(FACTS_WAIT_S, self._facts_due)
         self._set_wake(clock)
         if self.deliveries.is_stopping and not self.deliveries.under_way:
-            self._finish()
+            self._finish(clock)
 
     def _facts_due(self) -> None:
         self._facts_timer = None
@@ -303,8 +307,13 @@ class QueueProcess:
             self.deliveries.tell_load(self.facts_clock())
             self.schedule()
 
-    def _finish(self) -> None:
-        if not self.facts.is_waiting and not self.life.ended.is_set():
+    def _finish(self, clock: Clock) -> None:
+        """Nothing runs any more: tell it, and end once that is committed."""
+        if not self._has_told_end:
+            self._has_told_end = True
+            self.facts.tell(Exiting(clock.nanoseconds))
+            self.schedule()
+        elif not self.facts.is_waiting and not self.life.ended.is_set():
             self.facts.close()
             self.reporter.close()
             self.store.close()

@@ -57,7 +57,10 @@ def main(argv: list[str] | None = None) -> int:
     import sys
 
     words = sys.argv[1:] if argv is None else argv
-    return inject([os.fsencode(word) for word in words], dict(os.environb))
+    exit_code = inject([os.fsencode(word) for word in words], dict(os.environb))
+    if argv is None:
+        os._exit(exit_code)  # taking the interpreter down would cost 3 ms of 20
+    return exit_code
 
 
 def inject(words: list[bytes], environment: dict[bytes, bytes]) -> int:

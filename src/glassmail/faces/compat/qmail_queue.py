@@ -19,7 +19,13 @@ _IGNORED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGVTALRM", "SIGPROF", "SIGXCPU", "S
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; arguments are not looked at, as in qmail."""
-    del argv
+    exit_code = _hand_in()
+    if argv is None:
+        os._exit(exit_code)  # taking the interpreter down would cost 3 ms of 20
+    return exit_code
+
+
+def _hand_in() -> int:
     os.umask(0o033)
     _set_signals()
     hand_in = HandIn(Place(find_root(None)))

@@ -184,7 +184,7 @@ class _Files:
             return b"Oops! %b exists but %b doesn't.\n" % _names(built, source)
         if not os.path.exists(built):
             return b"Oops! %b exists but %b doesn't.\n" % _names(source, built)
-        if os.stat(source).st_mtime > os.stat(built).st_mtime:
+        if int(os.stat(source).st_mtime) > int(os.stat(built).st_mtime):  # whole seconds, as qmail
             return b"Oops! %b is older than %b.\n" % _names(built, source)
         return b"Modified recently enough; hopefully up to date.\n"
 
