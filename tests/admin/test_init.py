@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from glassmail.admin import init as making
 from glassmail.admin import reach
-from glassmail.admin.init import InitError, Plan, SiteExistsError
+from glassmail.admin.init import InitError, SiteExistsError
 from glassmail.admin.site_layout import DIRECTORIES
 from glassmail.core.formats import daemons, tcp_rules
 from glassmail.store.control import Controls
@@ -148,7 +147,7 @@ def test_a_mount_point_gets_control_last(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "rename", lambda a, b: (moved.append(b), real(a, b)))
     place = make(tmp_path)
     assert moved[-1] == place.control
-    assert sorted(os.listdir(place.root))[0] == "alias"
+    assert min(os.listdir(place.root)) == "alias"
     assert ".new" not in " ".join(os.listdir(place.root))
     assert stat.S_IMODE(os.stat(place.queue_drop).st_mode) == 0o1733
 
@@ -179,12 +178,11 @@ def test_as_root_with_users_of_its_own(open_directory, tmp_path):
         pytest.skip(f"the checkout is closed to other users: {closed_to_others()}")
     before = Path("/etc/passwd").read_bytes()
     root = open_directory / "site"
-    users = (
-        "alias", "qmaild", "qmaill", "qmails", "qmailr", "vpopmail"
-    )  # fmt: skip
-    strip = "for u in %s; do userdel $u; done; for g in qmail nofiles vchkpw glass; do groupdel $g; done" % (
-        " ".join(users)
-    )  # fmt: skip
+    users = ("alias", "qmaild", "qmaill", "qmails", "qmailr", "vpopmail")
+    strip = (
+        f"for u in {' '.join(users)}; do userdel $u; done; "
+        "for g in qmail nofiles vchkpw glass; do groupdel $g; done"
+    )
     run_in_private_etc(["sh", "-c", strip], tmp_path)  # a machine that has them already
     done = run_in_private_etc([*INIT, "--root", str(root), *ROOT_INIT], tmp_path)
     assert done.returncode == 0, done.stderr

@@ -116,8 +116,11 @@ def test_facts_are_confirmed_when_they_are_durable_and_can_be_asked_for(site):
     assert (found.count, cases[0].message) == (1, 5)
     assert site.end() == 0
     assert [line for line in site.text("send") if line.startswith((b"new", b"end"))] == [
-        b"new msg 5", b"end msg 5", b"new msg 6", b"end msg 6",
-    ]  # fmt: skip
+        b"new msg 5",
+        b"end msg 5",
+        b"new msg 6",
+        b"end msg 6",
+    ]
     # the server is down: the files answer the same
     assert find(site, "message", number=5)[1] == cases
 
@@ -171,7 +174,7 @@ def test_a_restart_goes_on_where_the_history_stands(site):
     queue.send(facts(delivered(now, 7), first=3))
     while queue.receive().last < 3:
         pass
-    found, cases = find(site, "address", text="joe@here.test")
+    _found, cases = find(site, "address", text="joe@here.test")
     assert [case.message for case in cases] == [7, 6, 5]
     names = os.listdir(os.path.join(site.place.log, "send"))
     assert any(name.endswith(".u") for name in names)  # the killed writer's file

@@ -262,11 +262,17 @@ def test_trace_codes_come_in_blocks_to_smtpd_only(site):
     assert client.is_closed()
 
 
+def settings_of(client):
+    return json.loads(client.ask("stats").rows[0])["settings"]
+
+
 def test_reload_routes_anew_and_a_broken_table_keeps_the_old(site):
     local, client = site.peer("local"), site.peer("client")
+    before = settings_of(client)
     site.control("locals", b"here.test\nnew.test\n")
     site.kill(signal.SIGHUP)
-    client.ask("stats")
+    while settings_of(client) == before:
+        pass
     client.enqueue([b"joe@new.test"])
     assert local.targets()
     site.control("locals", b"bro\0ken\n")

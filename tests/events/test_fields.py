@@ -6,9 +6,18 @@ from glassmail.events.fields import as_json, key_values, time_of
 from glassmail.events.queue import Exiting, Settled
 
 EVENT = Settled(
-    1_795_187_823_410_293_000, 7, 3, 0, "remote", b"a\xff@x", "Z", b'said "no"\n', 99,
-    (Step("routing.locals", b"x", "no", "control/locals"),), (0, 1, 2, 3, False),
-)  # fmt: skip
+    1_795_187_823_410_293_000,
+    7,
+    3,
+    0,
+    "remote",
+    b"a\xff@x",
+    "Z",
+    b'said "no"\n',
+    99,
+    (Step("routing.locals", b"x", "no", "control/locals"),),
+    (0, 1, 2, 3, False),
+)
 
 
 def test_json_has_every_field_by_name():

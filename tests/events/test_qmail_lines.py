@@ -54,9 +54,7 @@ def events_of(lines):
             )
         elif match := START.fullmatch(line):
             load = load_of(lines.pop(0))
-            yield Started(
-                0, int(match[2]), int(match[1]), 0, match[3].decode(), match[4], (), load
-            )
+            yield Started(0, int(match[2]), int(match[1]), 0, match[3].decode(), match[4], (), load)
         elif match := RESULT.fullmatch(line):
             letter = LETTERS[match[2].decode()]
             load = load_of(lines.pop(0))
@@ -88,9 +86,7 @@ def test_a_log_of_qmail_send_comes_out_as_it_went_in(path):
     check_log(path)
 
 
-@pytest.mark.parametrize(
-    "name", ["first-run", "hup-alrm", "term", "vpopmail-deliveries"]
-)
+@pytest.mark.parametrize("name", ["first-run", "hup-alrm", "term", "vpopmail-deliveries"])
 def test_the_reference_logs_too(name):
     path = SAMPLES / f"send-log-{name}.txt"
     if not path.exists():

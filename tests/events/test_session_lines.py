@@ -4,12 +4,23 @@ from glassmail.events.smtpd import Refused, SessionEnded
 from glassmail.events.text_log import LOGS, TextLog
 
 REFUSED = Refused(
-    1, 12345678901, 1, "smtp", "192.0.2.7", 4711, "", b"evil\r\nhelo", b"a b@x", b"c@d",
-    "rcpt", "rcpthosts", 553, b"553 sorry, no\n", (),
-)  # fmt: skip
-ENDED = SessionEnded(
-    15_000_000, 0, "smtp", "2001:db8::1", 25, b"", 1_000_000, "quit", 1, 2, 345
+    1,
+    12345678901,
+    1,
+    "smtp",
+    "192.0.2.7",
+    4711,
+    "",
+    b"evil\r\nhelo",
+    b"a b@x",
+    b"c@d",
+    "rcpt",
+    "rcpthosts",
+    553,
+    b"553 sorry, no\n",
+    (),
 )
+ENDED = SessionEnded(15_000_000, 0, "smtp", "2001:db8::1", 25, b"", 1_000_000, "quit", 1, 2, 345)
 
 
 def test_a_refusal_is_one_line():

@@ -48,8 +48,16 @@ def test_times_are_shown_in_the_zone_asked_for():
 
 @pytest.mark.parametrize(
     ("span", "expected"),
-    [(0, "0 ms"), (-5, "0 ms"), (12 * 10**6, "12 ms"), (3_500 * 10**6, "3.5 s"), (45 * S, "45 s"),
-     (1_200 * S, "20 min"), (10_800 * S, "3 h"), (500_000 * S, "6 days")],
-)  # fmt: skip
+    [
+        (0, "0 ms"),
+        (-5, "0 ms"),
+        (12 * 10**6, "12 ms"),
+        (3_500 * 10**6, "3.5 s"),
+        (45 * S, "45 s"),
+        (1_200 * S, "20 min"),
+        (10_800 * S, "3 h"),
+        (500_000 * S, "6 days"),
+    ],
+)
 def test_spans(span, expected):
     assert show_span(span) == expected

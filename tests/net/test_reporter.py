@@ -25,7 +25,9 @@ LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_even
 
 
 def refusal(number):
-    return Refused(number, 0, 0, "smtp", "192.0.2.7", 1, "", b"", b"", b"", "rcpt", "x", 550, b"", ())
+    return Refused(
+        number, 0, 0, "smtp", "192.0.2.7", 1, "", b"", b"", b"", "rcpt", "x", 550, b"", ()
+    )
 
 
 def run(loop, main):

@@ -40,6 +40,8 @@ class FakeKeeper:
                 channel.send(encode(Found(message.ref, answer, (step,))))
 
     def close(self):
+        if self.sock.fileno() < 0:
+            return
         self.loop.remove_reader(self.sock.fileno())
         self.sock.close()
         for channel in self.channels:

@@ -186,7 +186,7 @@ def test_a_failed_commit_defers_and_sends_no_forward(home, monkeypatch):
 @pytest.mark.parametrize(
     ("lines", "text"),
     [
-        (b"&a@x.test\n./md/\n", deliver_report.__name__ and b"file"),
+        (b"&a@x.test\n./md/\n", b"file"),
         (b"|true\n", b"prog"),
     ],
 )

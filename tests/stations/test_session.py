@@ -470,3 +470,14 @@ def test_each_session_has_its_own_code_and_keeps_its_settings(tmp_path):
     assert wire.lines.take() == b"220 new.example ESMTP"
     assert site.say(*ENVELOPE) == [b"250 ok", b"250 ok"]
     assert second.record.code != site.session.record.code
+
+
+def test_a_fault_ends_one_session_only(tmp_path, monkeypatch):
+    site = SessionSite(tmp_path)
+    site.queue.answers_at_once = False
+    site.say(*ENVELOPE, b"DATA")
+    site.say(b"x", b".")
+    monkeypatch.setattr(replies, "queued", None)
+    site.queue.answer()
+    assert "TypeError" in site.alerts[0]
+    assert site.wire.is_aborted

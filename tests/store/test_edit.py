@@ -74,15 +74,16 @@ def test_edit_says_whether_it_changed(tmp_path):
 def test_the_lock_is_vpopmails(tmp_path, monkeypatch):
     path = str(tmp_path / "file")
     monkeypatch.setattr(edit, "LOCK_WAIT_S", 0.0)
+    program = (
+        "import fcntl, sys\n"
+        f"lock = open({path + '.lock'!r}, 'w')\n"
+        "fcntl.lockf(lock, fcntl.LOCK_EX)\n"
+        "print('held', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
     holder = subprocess.Popen(
-        [sys.executable, "-c",
-         "import fcntl, sys\n"
-         f"lock = open({path + '.lock'!r}, 'w')\n"
-         "fcntl.lockf(lock, fcntl.LOCK_EX)\n"
-         "print('held', flush=True)\n"
-         "sys.stdin.read()\n"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     try:
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(EditError, match="somebody else has held this lock"):

@@ -11,6 +11,7 @@ Always:
 import asyncio
 import gc
 import time
+import traceback
 from functools import partial
 from typing import cast
 
@@ -95,6 +96,7 @@ class SmtpProcess:
 
     async def start(self) -> None:
         """Connect to the other processes, then accept clients."""
+        self._loop.set_exception_handler(self._fault)
         self._reporter.start()
         self._ask.start()
         self._queue.start()
@@ -153,6 +155,12 @@ class SmtpProcess:
     def _reload(self) -> None:
         self._settings.look_again()
         self._rules.refresh()
+
+    def _fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        """Something failed where nobody waited for it: the loop goes on, somebody must know."""
+        error = context.get("exception")
+        lines = traceback.format_exception(error) if isinstance(error, BaseException) else []
+        self._alert(f"{context.get('message')} {''.join(lines)}".strip())
 
     def _alert(self, text: str) -> None:
         self._reporter.tell(Alerted(time.time_ns(), ROLE, text))

@@ -77,9 +77,9 @@ def _lines(
     at = sentence_column + max(answer_column, len(answer) + _GAP)
     head = asked.ljust(sentence_column) + answer
     room = width - at
-    if len(source) <= room:
-        return [*lines, head.ljust(at) + source]
-    if room < max(SOURCE_COLUMN_MIN, *map(len, source.split())):
+    if len(source) <= room or not source.strip():
+        return [*lines, head.ljust(at) + source.strip()]
+    if room < max(SOURCE_COLUMN_MIN, *map(len, source.split()), 0):
         lines.append(head)
         head, at, room = "", SOURCE_INDENT, width - SOURCE_INDENT
     wrapped = textwrap.wrap(source, room, break_on_hyphens=False)

@@ -94,6 +94,8 @@ def _store(lines: Lines, decision: VDelivery, path: bytes, shown: bytes, mark: b
     is_mailbox = path == decision.directory + b"/Maildir/"
     limit = _quota(lines, decision.quota) if is_mailbox else quota.NO_QUOTA
     try:
+        if not limit.is_none and not os.path.isdir(path):
+            make_mailbox(decision.directory)
         # A message that an earlier attempt brought there has taken its room already.
         is_checked = not limit.is_none and not lines.files.is_there(path, mark, top)
         if is_checked and not maildir_quota.has_room(path, limit, size):

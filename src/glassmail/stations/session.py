@@ -170,10 +170,10 @@ class Session(SessionLoop):
         failure = await body.complete()
         self._task = None
         if failure is None:
-            self._hand_in(body)
+            self._safely(self._hand_in, body)
         else:
-            self._decline(failure, "the body could not be written")
-        self._go_on()
+            self._safely(self._decline, failure, "the body could not be written")
+        self._safely(self._go_on)
 
     def _hand_in(self, body: Body) -> None:
         """Give the message to the queue; its answer comes to `_answered`."""
@@ -200,7 +200,7 @@ class Session(SessionLoop):
             message.message_id,
         )
         self._is_handing_in = True
-        queue.enqueue(enqueue, self._answered)
+        queue.enqueue(enqueue, self._queue_said)
 
     def _received(self) -> bytes:
         facts = self._facts
@@ -213,6 +213,9 @@ class Session(SessionLoop):
 
     def _part_code(self) -> bytes:
         return b"%b/%d" % (self._code, self.record.part) if self._code else b""
+
+    def _queue_said(self, answer: Answer) -> None:
+        self._safely(self._answered, answer)
 
     def _answered(self, answer: Answer) -> None:
         """The queue has the message, or has not."""

@@ -19,6 +19,7 @@ import asyncio
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from typing import ParamSpec
 
 from glassmail.core.model import code as trace_code
 from glassmail.core.model.limits import UNSENT_REPLIES_BYTES_MAX
@@ -39,6 +40,8 @@ from glassmail.stations.limits import (
 )
 from glassmail.stations.record import Record
 from glassmail.stations.services import Services, Wire
+
+P = ParamSpec("P")
 
 
 class SessionLoop(ABC):
@@ -264,8 +267,16 @@ class SessionLoop(ABC):
             self._fault(stage)
         else:
             self._task = None
-            then(verdict)
-        self._go_on()
+            self._safely(then, verdict)
+        self._safely(self._go_on)
+
+    def _safely(self, call: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Call what nobody above would answer for: a fault ends this session and no other one."""
+        try:
+            call(*args, **kwargs)
+        except Exception:  # noqa: BLE001 (it is alerted, and the client tries again)
+            self._services.alert(f"a session failed: {traceback.format_exc()}")
+            self._wire.abort()
 
     def _fault(self, stage: str) -> None:
         self._services.alert(f"a check of stage {stage} failed: {traceback.format_exc()}")

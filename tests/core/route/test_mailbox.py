@@ -57,7 +57,7 @@ def test_catch_all_kinds():
     ("command", "arguments"),
     [
         (b" /home/vpopmail/bin/vdelivermail '' delete", (b"", b"delete")),
-        (b"~vpopmail/bin/vdelivermail \"\" bounce-no-mailbox ", (b"", b"bounce-no-mailbox")),
+        (b'~vpopmail/bin/vdelivermail "" bounce-no-mailbox ', (b"", b"bounce-no-mailbox")),
         (b"vdelivermail '' 'a b@c.test'", (b"", b"a b@c.test")),
         (b"vdelivermail ''", (b"",)),
         (b"vdelivermail", ()),

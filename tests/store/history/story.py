@@ -16,26 +16,80 @@ LOCALS = Step("routing.locals", b"here.test", "yes", "control/locals:1 here.test
 MAILDIR = Step("delivery.maildir", b"./Maildir/", "yes", "new/1.M1P0.mx,S=900")
 
 
-def accepted(at, message, *, code=0, part=1, sender=b"a@src.test", recipients=(b"joe@here.test",),
-             origin=0, kind="network", client="192.0.2.7"):  # fmt: skip
+def accepted(
+    at,
+    message,
+    *,
+    code=0,
+    part=1,
+    sender=b"a@src.test",
+    recipients=(b"joe@here.test",),
+    origin=0,
+    kind="network",
+    client="192.0.2.7",
+):
     story = b""
     if code:
         story = codec.encode_story(
-            Story(at, code, part, "smtp", client, 4711, "mx.src.test", b"mx.src.test", sender,
-                  recipients, (RCPTHOSTS,))  # fmt: skip
+            Story(
+                at,
+                code,
+                part,
+                "smtp",
+                client,
+                4711,
+                "mx.src.test",
+                b"mx.src.test",
+                sender,
+                recipients,
+                (RCPTHOSTS,),
+            )
         )
-    return Accepted(at, message, code, part if code else 0, 900, sender, 995, origin, kind,
-                    b"<%d.id@src.test>" % message, recipients, story)  # fmt: skip
+    return Accepted(
+        at,
+        message,
+        code,
+        part if code else 0,
+        900,
+        sender,
+        995,
+        origin,
+        kind,
+        b"<%d.id@src.test>" % message,
+        recipients,
+        story,
+    )
 
 
 def started(at, message, *, delivery=0, number=0, address=b"joe@here.test", channel="local"):
     return Started(at, message, delivery or message, number, channel, address, (LOCALS,), LOAD)
 
 
-def settled(at, message, *, outcome="K", text=b"did 1+0+0\n", delivery=0, number=0,
-            address=b"joe@here.test", channel="local", retry_at=0):  # fmt: skip
-    return Settled(at, message, delivery or message, number, channel, address, outcome, text,
-                   retry_at, (MAILDIR,) if outcome == "K" else (), LOAD)  # fmt: skip
+def settled(
+    at,
+    message,
+    *,
+    outcome="K",
+    text=b"did 1+0+0\n",
+    delivery=0,
+    number=0,
+    address=b"joe@here.test",
+    channel="local",
+    retry_at=0,
+):
+    return Settled(
+        at,
+        message,
+        delivery or message,
+        number,
+        channel,
+        address,
+        outcome,
+        text,
+        retry_at,
+        (MAILDIR,) if outcome == "K" else (),
+        LOAD,
+    )
 
 
 def delivered(at, message, **more):
@@ -56,18 +110,48 @@ def bounced(at, message, bounce, **more):
         settled(at + 2 * MS, message, outcome="D", text=b"Sorry, no mailbox.\n"),
         Bounced(at + 3 * MS, message, bounce),
         Ended(at + 3 * MS, message),
-        *delivered(at + 3 * MS, bounce, sender=b"", recipients=(b"a@src.test",), origin=message,
-                   kind="bounce"),  # fmt: skip
+        *delivered(
+            at + 3 * MS,
+            bounce,
+            sender=b"",
+            recipients=(b"a@src.test",),
+            origin=message,
+            kind="bounce",
+        ),
     ]
 
 
-def refused(at, *, code, part=0, recipient=b"nobody@here.test", client="192.0.2.7",
-            sender=b"a@src.test", reply_code=550):  # fmt: skip
+def refused(
+    at,
+    *,
+    code,
+    part=0,
+    recipient=b"nobody@here.test",
+    client="192.0.2.7",
+    sender=b"a@src.test",
+    reply_code=550,
+):
     step = Step("session.recipient", recipient, "no", "vpasswd")
-    return Refused(at, code, part, "smtp", client, 4711, "", b"mx.src.test", sender, recipient,
-                   "rcpt", "recipient", reply_code, b"%d no [CODE]" % reply_code, (step,))  # fmt: skip
+    return Refused(
+        at,
+        code,
+        part,
+        "smtp",
+        client,
+        4711,
+        "",
+        b"mx.src.test",
+        sender,
+        recipient,
+        "rcpt",
+        "recipient",
+        reply_code,
+        b"%d no [CODE]" % reply_code,
+        (step,),
+    )
 
 
 def session_ended(at, *, code, accepted=1, refused=0, client="192.0.2.7"):
-    return SessionEnded(at, code, "smtp", client, 4711, b"mx.src.test", at - 5 * MS, "quit",
-                        accepted, refused, 4000)  # fmt: skip
+    return SessionEnded(
+        at, code, "smtp", client, 4711, b"mx.src.test", at - 5 * MS, "quit", accepted, refused, 4000
+    )

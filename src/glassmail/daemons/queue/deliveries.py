@@ -59,6 +59,7 @@ class Outcome(NamedTuple):
     outcome: str
     text: bytes
     steps: Trail
+    load: tuple[int, int, int, int, bool]
 
 
 class Finished(NamedTuple):
@@ -89,6 +90,9 @@ class Deliveries:
         self._due: dict[int, list[tuple[int | None, int]]] = {LOCAL: [], REMOTE: []}
         self._finished: list[Active] = []
         self._number = 0
+        # Slots in use as the log was told: deliveries start and end in batches, but its status
+        # lines count them one by one, as qmail's do.
+        self._told = {LOCAL: 0, REMOTE: 0}
         self._fresh_bytes = 0
         self.is_stopping = False
         self.next_wake: int | None = None  # seconds since 1970 of the next pass that is known
@@ -102,8 +106,10 @@ class Deliveries:
 
     def load(self) -> tuple[int, int, int, int, bool]:
         """Running and allowed deliveries for qmail's status line."""
-        local, remote = self.lanes[LOCAL], self.lanes[REMOTE]
-        return local.used, local.limit, remote.used, remote.limit, self.is_stopping
+        lanes, told = self.lanes, self._told
+        return (
+            told[LOCAL], lanes[LOCAL].limit, told[REMOTE], lanes[REMOTE].limit, self.is_stopping
+        )  # fmt: skip
 
     # --- new messages ---
 
@@ -222,15 +228,16 @@ class Deliveries:
             turn.is_dying = clock.seconds > born + lifetime
         numbers = []
         channel = channel_name(turn.channel)
-        load = self.load()
-        for recipient in start.recipients:
+        for index, recipient in enumerate(start.recipients):
+            if index == 0 or turn.channel == LOCAL:
+                self._told[turn.channel] += 1
             self._number += 1
             numbers.append(self._number)
             self.under_way[self._number] = Delivery(turn, recipient, start.group)
             steps = self._steps.pop((turn.message, recipient.number), ())
             self._facts.tell(
                 Started(clock.nanoseconds, turn.message, self._number, recipient.number, channel,
-                        recipient.address, steps, load)
+                        recipient.address, steps, self.load())
             )  # fmt: skip
         return numbers
 
@@ -250,13 +257,19 @@ class Deliveries:
         text = text[:REPORT_BYTES_MAX]
         turn = under_way.turn
         turn.running -= 1
-        self.lanes[turn.channel].release(under_way.group)
+        self._release(turn.channel, under_way.group)
         if outcome == "Z" and turn.is_dying:
             outcome = "D"
             text = (text if not text or text.endswith(b"\n") else text + b"\n") + GIVEN_UP
         if outcome == "Z":
             turn.is_deferred = True
-        self._outcomes.append(Outcome(number, under_way, outcome, text, steps))
+        self._outcomes.append(Outcome(number, under_way, outcome, text, steps, self.load()))
+
+    def _release(self, channel: int, group: Group) -> None:
+        lane = self.lanes[channel]
+        before = lane.used
+        lane.release(group)
+        self._told[channel] -= before - lane.used
 
     def broke(self, channel: int) -> None:
         """The delivery process of a channel went away: start its deliveries anew, or defer them."""
@@ -274,7 +287,7 @@ class Deliveries:
                 self._take(number, under_way, "Z", BROKEN_TEXT, ())
                 continue
             turn.running -= 1
-            lane.release(under_way.group)
+            self._release(channel, under_way.group)
             turn.waiting.append(under_way.recipient)
             if not is_waiting:
                 lane.add(turn)
@@ -335,7 +348,7 @@ class Deliveries:
                 text=result.text,
                 retry_at=turn.next_due if result.outcome == "Z" else 0,
                 steps=result.steps,
-                load=self.load(),
+                load=result.load,
             )
         )
 

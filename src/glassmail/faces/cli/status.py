@@ -81,11 +81,13 @@ def _facts(pid: int) -> dict[str, int | None]:
 
 
 def _children(pid: int) -> list[int]:
+    """All processes below one: local's forker and its workers."""
     try:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            return [int(word) for word in file.read().split()]
+            direct = [int(word) for word in file.read().split()]
     except OSError:
         return []
+    return direct + [below for child in direct for below in _children(child)]
 
 
 def _queue(place: Place) -> dict[str, Any] | None:

@@ -101,7 +101,7 @@ class QueueStore:
         even a site whose queue database was lost does not give a code out twice.
         """
         first = max(self._value("SELECT value FROM meta WHERE key='code'"), at_least)
-        first %= code.NUMBER_MAX - count
+        first = int(first % (code.NUMBER_MAX - count))
         self._db.execute("UPDATE meta SET value=? WHERE key='code'", (first + count,))
         return first
 

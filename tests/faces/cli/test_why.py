@@ -1,0 +1,128 @@
+"""`glass why` and `glass log` on the files of a stopped site."""
+
+import json
+import os
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from glassmail.core.formats.tai64n import label
+from glassmail.events import codec
+from glassmail.faces.cli.log import log
+from glassmail.faces.cli.why import why
+from glassmail.store.history.writer import History
+from glassmail.store.multilog import LogDirectory
+from tests.store.history.story import NOON, S, delivered, refused
+
+
+@pytest.fixture
+def root(tmp_path):
+    now = NOON + 60 * S
+    history = History(str(tmp_path / "history"), 30, lambda: now)
+    for number in (5, 6):
+        events = delivered(NOON + number * S, number, code=1000 + number)
+        assert history.takes_fact(1, number - 4)
+        history.add_fact(number - 4, codec.encode(events), events)
+    event = refused(NOON, code=2000)
+    history.add_events(codec.encode([event]), [event])
+    history.close()
+    directory = LogDirectory(str(tmp_path / "log" / "send"), 4_096, 5, clock=lambda: now)
+    directory.write([label(NOON + n * S) + b" end msg %d\n" % n for n in range(5)])
+    directory.close()
+    for name in ("smtpd", "serve"):
+        LogDirectory(str(tmp_path / "log" / name), 4_096, 5).close()
+    return str(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def in_utc(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def run(command, *words):
+    return CliRunner().invoke(command, words)
+
+
+def test_one_match_is_a_story(root):
+    done = run(why, "--root", root, "#5")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("message #5  ")
+    assert "joe@here.test: delivered (message #5)" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_several_matches_are_a_table(root):
+    done = run(why, "--root", root, "joe@here.test")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("2 matches for joe@here.test, newest first")
+
+
+def test_json_lines(root):
+    done = run(why, "--root", root, "--json", "#5")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert rows[0]["kind"] == "session"
+    assert rows[-1]["kind"] == "verdict"
+
+
+def test_nothing_found_is_exit_1_and_tells_the_span(root):
+    done = run(why, "--root", root, "x@nowhere.test")
+    assert done.exit_code == 1
+    assert "the history covers 2026-11-20 12:00:00 to 2026-11-20 12:01:00" in done.stdout
+    done = run(why, "--root", root, "--json", "x@nowhere.test")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["kind"] == "nothing"
+
+
+def test_since_and_until(root):
+    assert run(why, "--root", root, "joe@here.test", "--since", "2026-11-20 12:00:06").stdout[
+        :11
+    ] == ("message #6 ")
+    assert run(why, "--root", root, "joe@here.test", "--until", "2026-11-19").exit_code == 1
+
+
+def test_usage_is_exit_2(root):
+    assert run(why, "--root", root, "joe").exit_code == 2
+    assert run(why, "--root", root, "a@b", "--since", "soon").exit_code == 2
+
+
+def test_what_cannot_be_read_is_exit_3(root):
+    done = run(why, "--root", os.path.join(root, "nowhere"), "a@b")
+    assert done.exit_code == 3
+    assert "no such site" in done.stderr
+    path = os.path.join(root, "history", "2026-11-20.db")
+    with open(path, "wb") as file:
+        file.write(b"garbage " * 1_000)
+    done = run(why, "--root", root, "#5")
+    assert done.exit_code == 3
+    assert path in done.stderr
+
+
+def test_log_tail(root):
+    done = run(log, "tail", "--root", root, "-n", "2")
+    assert done.exit_code == 0
+    assert done.stdout == ("2026-11-20 12:00:03.000 end msg 3\n2026-11-20 12:00:04.000 end msg 4\n")
+    assert run(log, "tail", "--root", root, "-n", "1", "--raw").stdout == (
+        label(NOON + 4 * S).decode() + " end msg 4\n"
+    )
+    row = json.loads(run(log, "tail", "--root", root, "-n", "1", "--json").stdout)
+    assert row == {"time": "2026-11-20T12:00:04.000000Z", "log": "send", "line": "end msg 4"}
+
+
+def test_log_grep(root):
+    assert run(log, "grep", "--root", root, "msg 3").stdout == "2026-11-20 12:00:03.000 end msg 3\n"
+    assert run(log, "grep", "--root", root, "MSG 3").exit_code == 1
+    assert run(log, "grep", "--root", root, "-i", "MSG 3", "send").exit_code == 0
+    done = run(log, "grep", "--root", root, "-e", "msg [12]$", "--since", "2026-11-20 12:00:02")
+    assert done.stdout == "2026-11-20 12:00:02.000 end msg 2\n"
+    assert run(log, "grep", "--root", root, "-e", "(").exit_code == 2
+
+
+def test_a_log_that_is_not_there_is_exit_3(root):
+    done = run(log, "tail", "--root", os.path.join(root, "nowhere"))
+    assert done.exit_code == 3
+    assert "ask as root or as the owner of the logs" in done.stderr
