@@ -1,6 +1,7 @@
 """A server made of core alone, for dialogues: SmtpServer and the pipeline, no queue, no socket."""
 
 from glassmail.core.ask import Existence
+from glassmail.core.formats import tcp_rules
 from glassmail.core.model.trail import UNKNOWN
 from glassmail.core.policy import pipeline, relay
 from glassmail.core.policy.facts import Client, Facts, MessageFacts
@@ -18,7 +19,6 @@ from glassmail.core.protocol.smtp_server import (
     SmtpServer,
 )
 from glassmail.core.route.tcp_rules import match
-from glassmail.core.formats import tcp_rules
 from glassmail.settings.place import Place
 from glassmail.stations.session_settings import SettingsReader
 from glassmail.store.control import Controls

@@ -209,6 +209,10 @@ def test_who_sends_nonsense_is_hung_up_on(site):
         peer.send(message)
         answer = peer.receive()
         assert answer is None or (isinstance(answer, Failed) and peer.receive() is None)
+    for message in (Facts(((2**63, b""),), STORE), Facts((), 2**63), Facts(((-1, b""),), STORE)):
+        peer = site.peer("queue")
+        peer.send(message)
+        assert peer.receive() is None
     peer = site.peer("client")
     peer.channel.send(b"\xff\xff")
     assert peer.receive() is None

@@ -109,7 +109,7 @@ class Peer:
                 return self.lines.take()
             try:
                 data = await asyncio.wait_for(self.reader.read(65_536), 0.3 if not line else 5)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 return b"<nothing>"
             except ConnectionError:
                 data = b""

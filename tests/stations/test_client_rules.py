@@ -30,7 +30,7 @@ class Site:
         return rules
 
 
-@pytest.fixture()
+@pytest.fixture
 def site(tmp_path):
     return Site(tmp_path)
 

@@ -97,6 +97,7 @@ class Written(Message, tag="written"):
 
     batch: int
     devices: tuple[int, ...]
+    files: int
 
 
 class Done(Message, tag="done"):

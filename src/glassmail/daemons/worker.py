@@ -279,7 +279,8 @@ class Worker:
                 self._send(Device(), (self._folders.devices[device],))
             self._batch += 1
             self._batches[self._batch] = entries
-            self._send(Written(self._batch, tuple(devices)))
+            files = sum(len(want.files) for _under_way, want in entries)
+            self._send(Written(self._batch, tuple(devices), files))
         if self._dones:
             self._tell_done(0)
 

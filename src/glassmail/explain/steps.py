@@ -16,6 +16,7 @@ from glassmail.core.model.trail import Step
 
 WIDTH = 80
 SENTENCE_COLUMN_MAX = 36  # longer sentences get a line of their own
+ANSWER_COLUMN_MAX = 11  # `cannot tell`; longer answers push their source to the right
 SOURCE_COLUMN_MIN = 20  # narrower than this a source goes to its own line
 SOURCE_INDENT = 6  # of a source on its own line
 _GAP = 2
@@ -48,7 +49,7 @@ def step_text(steps: Iterable[Step], indent: int = 0, width: int = WIDTH) -> lis
         return []
     fitting = [len(sentence_) for sentence_, _, _ in rows if len(sentence_) <= SENTENCE_COLUMN_MAX]
     sentence_column = max(fitting, default=SENTENCE_COLUMN_MAX) + _GAP
-    short = [len(answer) for _, answer, _ in rows if len(answer) <= 20]
+    short = [len(answer) for _, answer, _ in rows if len(answer) <= ANSWER_COLUMN_MAX]
     answer_column = max(4, *short, 0) + _GAP
     lines: list[str] = []
     for row in rows:

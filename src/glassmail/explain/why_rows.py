@@ -74,7 +74,7 @@ def candidate(case: Case) -> Row:
         "client": next((entry.row.get("client", "") for entry in entries), ""),
         "sender": head.get("sender", ""),
         "recipients": accepted if isinstance(accepted, list) and accepted else refused,
-        "state": next((state for state in _ORDER if state in states), "ended"),
+        "state": next((state for state in _ORDER if state in states), "no mail"),
     }
 
 

@@ -93,7 +93,7 @@ class Writer:
             names = [str(name) for name in recipients] if isinstance(recipients, list) else []
             more = f" +{len(names) - 1}" if len(names) > 1 else ""
             to = _cut(printable(names[0] if names else ""), columns[3] - len(more)) + more
-            sender = printable(str(row["sender"])) or "<>"
+            sender = printable(str(row["sender"])) or ("<>" if names else "")
             name = str(row["trace"]) or f"#{case.message}"
             when = show_moment(_at_of(case), self._zone)[:16]
             state = str(row["state"])
@@ -203,7 +203,7 @@ class Writer:
         yield Line(f"{len(verdicts)} recipients in all: {told}", "faint")
 
     def _steps(self, steps: Trail) -> Iterator[Line]:
-        for text in step_text(steps, _INDENT, self._width):
+        for text in step_text(dict.fromkeys(steps), _INDENT, self._width):
             yield Line(text)
 
     def _timed(self, at: int, text: str, look: str) -> Iterator[Line]:

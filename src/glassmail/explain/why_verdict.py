@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from glassmail.core.model.trail import Step
+from glassmail.core.model.trail import Step, Trail
 from glassmail.events.case import Case
 from glassmail.events.codec import AnyEvent
 from glassmail.events.queue import (
@@ -133,7 +133,7 @@ def _of_recipient(message: _Message, number: int) -> Verdict:
     decided = steps[-1] if steps else None
     verdict = verdict._replace(text=settled.text, decided=decided, at=settled.at)
     if settled.outcome == "K":
-        return _delivered(message, verdict)
+        return _delivered(message, verdict, steps)
     if settled.outcome == "D":
         return verdict._replace(state=FAILED, turn=_after_failure(message))
     return _deferred(message, verdict, settled)
@@ -156,14 +156,20 @@ def _never_tried(message: _Message, verdict: Verdict) -> Verdict:
     return verdict._replace(turn="the queue's: the first attempt has not begun")
 
 
-def _delivered(message: _Message, verdict: Verdict) -> Verdict:
+def _delivered(message: _Message, verdict: Verdict, steps: Trail) -> Verdict:
     did = _DID.search(verdict.text)
     if did and not int(did[1]) and int(did[2]) and not int(did[3]):
         numbers = [int(number) for number in _QP.findall(verdict.text)]
         known = [n for n in numbers if any(child.message == n for child in message.children)]
         shown = ", ".join(f"#{number}" for number in (known or numbers)[:5])
         return verdict._replace(state=FORWARDED, turn=f"see message {shown}" if shown else NOBODY)
-    return verdict._replace(state=DELIVERED, turn=NOBODY)
+    return verdict._replace(state=DELIVERED, decided=_filed(steps) or verdict.decided, turn=NOBODY)
+
+
+def _filed(steps: Trail) -> Step | None:
+    """Return the step that names the file a message was written to."""
+    files = [step for step in steps if step.question in {"delivery.maildir", "delivery.mbox"}]
+    return files[-1] if files else None
 
 
 def _deferred(message: _Message, verdict: Verdict, settled: Settled) -> Verdict:
@@ -185,6 +191,8 @@ def _release(message: _Message) -> str:
 def _after_failure(message: _Message) -> str:
     accepted = message.accepted
     sender = accepted.sender.decode("utf-8", "backslashreplace")
+    if message.bounce and not sender:
+        return f"the postmaster's: message #{message.bounce}, a double bounce, tells them"
     if message.bounce:
         return f"the sender's: message #{message.bounce} tells <{sender}>"
     if message.discarded:

@@ -77,6 +77,17 @@ def frame(payload: bytes, descriptor_count: int = 0) -> bytes:
     return _HEADER.pack(len(payload), descriptor_count) + payload
 
 
+# One buffer of the process: recvmsg would map and unmap READ_BYTES of fresh memory at each call.
+_BUFFER = bytearray(READ_BYTES)
+_VIEW = memoryview(_BUFFER)
+
+
+def receive_some(sock: _socket.socket) -> tuple[bytes, list[tuple[int, int, bytes]]]:
+    """Read what is there: (bytes, ancillary data); no bytes at the end. Raises OSError."""
+    count, ancillary, _flags, _address = sock.recvmsg_into((_BUFFER,), ANCILLARY_BYTES, CLOEXEC)
+    return _VIEW[:count].tobytes(), ancillary
+
+
 def descriptors_of(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
     """Return the descriptors that came with a recvmsg."""
     found = array("i")
@@ -113,9 +124,7 @@ class BlockingChannel:
     def receive(self) -> tuple[bytes, tuple[int, ...]] | None:
         """Return the next frame, or None at the end; raises OSError (timeout) or ChannelError."""
         while not self._frames:
-            data, ancillary, _flags, _address = self.sock.recvmsg(
-                READ_BYTES, ANCILLARY_BYTES, CLOEXEC
-            )
+            data, ancillary = receive_some(self.sock)
             if not data:
                 return None
             self._frames.extend(self._reader.feed(data, descriptors_of(ancillary)))

@@ -18,8 +18,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from glassmail.net.blocking import (
-    ANCILLARY_BYTES,
-    CLOEXEC,
     BlockingChannel,
     ChannelError,
     FrameReader,
@@ -27,8 +25,9 @@ from glassmail.net.blocking import (
     descriptors_of,
     frame,
     peer_credentials,
+    receive_some,
 )
-from glassmail.net.limits import READ_BYTES, UNSENT_BYTES_MAX
+from glassmail.net.limits import UNSENT_BYTES_MAX
 
 __all__ = [
     "BlockingChannel",
@@ -117,9 +116,7 @@ class Channel:
 
     def _readable(self) -> None:
         try:
-            data, ancillary, _flags, _address = self.sock.recvmsg(
-                READ_BYTES, ANCILLARY_BYTES, CLOEXEC
-            )
+            data, ancillary = receive_some(self.sock)
             descriptors = descriptors_of(ancillary) if ancillary else ()
             if not data:
                 self.close("end of file")

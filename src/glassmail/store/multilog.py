@@ -24,7 +24,7 @@ from glassmail.core.formats.tai64n import label
 
 WAITING_BYTES_MAX = 8_388_608  # kept while the disk takes nothing
 NEWLINE_WITHIN = 2_000  # multilog: rotate at a newline within so many bytes of the size
-DIRECTORY_MODE = 0o700
+LOCK_MODE = 0o600
 OPEN_MODE = 0o644
 SAFE_MODE = 0o744
 
@@ -75,7 +75,7 @@ class LogDirectory:
         self._current = os.path.join(path, "current")
         self._fd = -1
         self._bytes = 0
-        os.makedirs(path, DIRECTORY_MODE, exist_ok=True)
+        _make_directory(path)
         self._lock = _lock(os.path.join(path, "lock"))
         try:
             self._settle_old()
@@ -225,8 +225,19 @@ class LogDirectory:
         return True
 
 
+def _make_directory(path: str) -> None:
+    """Make a log's directory with its parent's mode: there it is said who may read the logs."""
+    parent = os.path.dirname(path)
+    os.makedirs(parent, 0o700, exist_ok=True)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    os.chmod(path, os.stat(parent).st_mode & 0o7777)
+
+
 def _lock(path: str) -> BinaryIO:
-    file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb")
+    file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, LOCK_MODE), "wb")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -450,9 +450,11 @@ def test_a_stopped_wal_file_is_read_as_it_stands(tmp_path, monkeypatch):
 
 
 def test_events_of_a_broken_clock_land_today(site):
-    site.tell(refused(0, code=1000), refused(NOON + 900 * DAY, code=1001))
+    site.tell(refused(-5, code=1000), refused(2**64 - 1, code=1001))
+    site.tell(refused(NOON + 900 * DAY, code=1002))
     site.history.commit()
     assert days_in(site.path) == [day_of(NOON)]
+    assert site.find("code", number=1002)[0].count == 1
 
 
 def test_a_case_too_large_for_a_frame_is_cut_and_counted(site, monkeypatch):
@@ -467,3 +469,18 @@ def test_a_case_too_large_for_a_frame_is_cut_and_counted(site, monkeypatch):
     assert isinstance(events[0], Accepted)
     assert isinstance(events[-1], Ended)
     assert len(events) + case.left_out == 302
+
+
+def test_a_refusal_of_another_sender_is_a_case_of_its_own(site):
+    code = 1000
+    site.tell(refused(NOON, code=code, sender=b"other@src.test"))
+    site.facts(*delivered(NOON + S, 5, code=code))
+    assert site.messages("address", text="nobody@here.test") == [0]
+    assert site.messages("code", number=code) == [5]
+
+
+def test_a_refusal_of_the_same_sender_is_told_with_the_message(site):
+    code = 1000
+    site.tell(refused(NOON, code=code))
+    site.facts(*delivered(NOON + S, 5, code=code))
+    assert site.messages("address", text="nobody@here.test") == [5]

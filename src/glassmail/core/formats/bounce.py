@@ -6,6 +6,8 @@ The text before the original message; the original follows it as it was stored.
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from glassmail.core.formats.quote import quote_address
+
 DOUBLE_BOUNCE_SENDER = b"#@[]"
 GIVEN_UP = b"I'm not going to try again; this message has been in the queue too long.\n"
 
@@ -56,8 +58,8 @@ def head(letter: Letter, failures: Iterable[Failure]) -> bytes:
     is_double = not letter.sender
     lines = [
         b"Date: " + letter.date,
-        b"\nFrom: " + _quoted(letter.from_address),
-        b"\nTo: " + _quoted(letter.to),
+        b"\nFrom: " + quote_address(letter.from_address),
+        b"\nTo: " + quote_address(letter.to),
         b"\nSubject: failure notice\n\nHi. This is the qmail-send program at "
         + letter.host
         + b".\n",
@@ -74,30 +76,6 @@ def head(letter: Letter, failures: Iterable[Failure]) -> bytes:
         if is_double
         else b"--- Below this line is a copy of the message.\n\n"
     )
-    lines.append(b"Return-Path: <" + _quoted(letter.sender) + b">\n")
+    lines.append(b"Return-Path: <" + quote_address(letter.sender) + b">\n")
     return b"".join(lines)
 
-
-def _quoted(address: bytes) -> bytes:
-    """Quote the local part where RFC 822 wants it (quote.c quote2)."""
-    local, at, domain = address.rpartition(b"@")
-    if not at:
-        local, domain = address, b""
-    if local and not local.translate(None, _ATOM_BYTES) and _is_dot_atom(local):
-        return address
-    if not local and not at:
-        return address
-    escaped = (
-        local.replace(b"\\", b"\\\\")
-        .replace(b'"', b'\\"')
-        .replace(b"\r", b"\\\r")
-        .replace(b"\n", b"\\\n")
-    )
-    return b'"' + escaped + b'"' + at + domain
-
-
-_ATOM_BYTES = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~."
-
-
-def _is_dot_atom(local: bytes) -> bool:
-    return not (local.startswith(b".") or local.endswith(b".") or b".." in local)

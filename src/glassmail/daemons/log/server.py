@@ -16,6 +16,8 @@ from glassmail.net.unix_listener import listen_unix
 
 FromPeer = Hello | Tell | Facts | Request
 _DECODER: msgspec.msgpack.Decoder[FromPeer] = msgspec.msgpack.Decoder(FromPeer)
+NUMBER_MAX = 2**63 - 1  # SQLite's integers
+
 _CLIENT = "client"
 _QUEUE = "queue"
 
@@ -170,6 +172,10 @@ class LogServer:
     def _facts(self, peer: Peer, message: Facts) -> None:
         if peer.role != _QUEUE or not self._rights.may_tell_facts(peer.uid):
             self._refuse(peer, f"uid {peer.uid} may not tell facts of messages")
+            return
+        numbers = [message.store, *(number for number, _data in message.rows)]
+        if not 0 <= min(numbers) <= max(numbers) <= NUMBER_MAX:
+            peer.close("no row of a queue store has such a number")
             return
         peer.sends_facts = True
         self._on_facts(message)

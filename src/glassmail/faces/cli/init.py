@@ -56,10 +56,11 @@ def init(  # noqa: PLR0913, PLR0917 (click hands over one argument per option)
     place = find_root(root)
     try:
         making.refuse_existing(place)
+        name = _bytes(host or _ask("The server's own name (as in mx.example.com)", "--host"))
         chosen, invented = _passwords(_ask_mailboxes(mailboxes))
         plan = Plan(
             root=place,
-            host=_bytes(host or _ask("The server's own name (as in mx.example.com)", "--host")),
+            host=name,
             mailboxes=chosen,
             aliases=[_pair(text, "--alias") for text in aliases],
             catch_alls=[_pair(text, "--catch-all") for text in catch_alls],

@@ -11,6 +11,7 @@ from glassmail.store.history import schema
 from glassmail.store.history.keys import OFFSET_MASK, SEGMENT_RECORDS_MAX, KeyMaker, entry, pages
 from glassmail.store.history.schema import HistoryError, open_for_writing
 
+AT_MAX = 2**63 - 1
 RECORD_BYTES = 65_536  # events gathered for one record
 SEGMENT_ENTRIES = 131_072  # entries kept in memory before they become a segment: 1 MB of file
 
@@ -72,13 +73,14 @@ class DayFile:
         """Add an encoded batch and the events it holds."""
         add = self._keys.add
         keys = self._record_keys
-        began, ended = (self._began, self._ended) if self._batches else (events[0].at, 0)
+        began, ended = (self._began, self._ended) if self._batches else (AT_MAX, 0)
         for event in events:
             add(event, keys)
             at = event.at
             ended = max(ended, at)
             began = min(began, at)
-        self._began, self._ended = began, ended
+        # SQLite has 63 bits: a moment beyond them is a damaged event, kept as it is in its record.
+        self._began, self._ended = max(began, 0), min(ended, AT_MAX)
         self._batches.append(data)
         self._record_bytes += len(data)
         self._is_due = True

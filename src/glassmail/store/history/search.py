@@ -52,7 +52,7 @@ class Search:
         seen: set[_Identity] = set()
         is_more = False
         for event in self._seeds(query):
-            root = self._root(event)
+            root = self._root(event, query)
             if root is None:
                 continue
             identity = _identity(root)
@@ -91,10 +91,14 @@ class Search:
                     if matches(event, query):
                         yield event
 
-    def _root(self, event: AnyEvent) -> AnyEvent | None:
+    def _root(self, event: AnyEvent, query: Query) -> AnyEvent | None:
         """Return the event a match's case begins with: an Accepted, or a Refused or end."""
         if isinstance(event, Refused | SessionEnded):
-            return self._accepted_of_session(event) or event
+            message = self._accepted_of_session(event)
+            is_told = message is not None and (
+                "code" in query.kinds or message.sender == getattr(event, "sender", b"")
+            )  # another sender is another transaction of the session
+            return message if is_told else event
         number = getattr(event, "message", 0)
         accepted = event if isinstance(event, Accepted) else self._accepted(number, event.at)
         if accepted is None:
