@@ -52,7 +52,8 @@ class CorePeer:
     """Answers events as a session does."""
 
     def __init__(self, dialogue, root, ask=None):
-        settings = SettingsReader(Controls(str(root / "control")), Place(str(root)), lambda: 0.0).now()
+        controls = Controls(str(root / "control"))
+        settings = SettingsReader(controls, Place(str(root)), lambda: 0.0).now()
         rules = tcp_rules.parse("\n".join(dialogue.rules).encode(), "control/tcp.smtp")
         client = Client(b"192.0.2.1", 4321)
         self.facts = Facts(

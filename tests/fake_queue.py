@@ -112,8 +112,9 @@ class FakeQueue:
         if self.is_silent:
             return
         if self.decline is not None:
-            answer = self.decline
-            channel.send(encode(Declined(message.ref, answer.letter, answer.exit_code, answer.text)))
+            said = self.decline
+            declined = Declined(message.ref, said.letter, said.exit_code, said.text)
+            channel.send(encode(declined))
             return
         self.number += 1
         self.messages.append(message)

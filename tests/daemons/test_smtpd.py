@@ -13,7 +13,7 @@ from glassmail.daemons import smtpd
 from glassmail.daemons.context import Context
 from glassmail.daemons.life import Life
 from glassmail.daemons.smtpd import SmtpProcess
-from glassmail.events.codec import decode
+from glassmail.events.codec import decode, encode
 from glassmail.events.smtpd import Refused, SessionEnded
 from glassmail.net.messages import Declined
 from glassmail.settings.place import Place
@@ -238,7 +238,8 @@ def test_no_queue_at_all(tmp_path, runner, monkeypatch):
 def test_declined(tmp_path, runner):
     async def scenario():
         async with Server(tmp_path) as server:
-            server.queue.decline = Declined(0, "D", 11, b"envelope address too long for qq (#5.1.3)")
+            text = b"envelope address too long for qq (#5.1.3)"
+            server.queue.decline = Declined(0, "D", 11, text)
             peer = await server.connect()
             await peer.line()
             await peer.say(ENVELOPE, 3)
@@ -411,7 +412,8 @@ def test_the_process(tmp_path, loop, monkeypatch):
             os.close(held)
             monkeypatch.setattr(smtpd, "FIRST_CODES_S", 0.01)
             listener = Listener("smtp", "127.0.0.1", 0, "x")
-            context = Context(Place(str(tmp_path)), "smtpd", 0, {}, True, ((listener, sock),), alive)
+            place = Place(str(tmp_path))
+            context = Context(place, "smtpd", 0, {}, True, ((listener, sock),), alive)
             os._exit(smtpd.main(context))
         finally:
             sys.stderr.flush()
@@ -451,8 +453,6 @@ def test_events_can_be_encoded(tmp_path, runner):
             await peer.say(b"FOO\r\n")
             peer.close()
             await server.until(lambda: len(server.events) == 2)
-            from glassmail.events.codec import encode
-
             assert decode(encode(server.events)) == server.events
 
     runner.run(scenario())

@@ -67,7 +67,7 @@ def scenario(run):
 
 
 @scenario
-async def test_answers(keeper, ask, _):
+async def test_answers(keeper, ask, monkeypatch):
     keeper.answers = {b"joe@a": YES, b"x@a": NO}
     for recipient, answer in keeper.answers.items():
         existence = await ask.account_exists(recipient)
@@ -107,7 +107,7 @@ async def test_a_silent_keeper(keeper, ask, monkeypatch):
 
 
 @scenario
-async def test_a_keeper_that_goes_away(keeper, ask, _):
+async def test_a_keeper_that_goes_away(keeper, ask, monkeypatch):
     asking = asyncio.ensure_future(ask.account_exists(b"joe@a"))
     while not keeper.asked:
         await asyncio.sleep(0.001)

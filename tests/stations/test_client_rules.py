@@ -72,7 +72,7 @@ def test_a_broken_file_keeps_the_last_good_rules(site):
 
 def test_a_broken_file_at_the_start_is_an_error(site):
     site.write(b":maybe\n")
-    with pytest.raises(ControlError, match="control/tcp.smtp:1: unable to parse"):
+    with pytest.raises(ControlError, match=r"control/tcp\.smtp:1: unable to parse"):
         site.rules()
     site.path.unlink()
     site.write(b"no cdb", "tcp.smtp.cdb")

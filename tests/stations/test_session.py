@@ -110,7 +110,8 @@ def test_the_queue_goes_down(tmp_path):
 @pytest.mark.parametrize(
     ("declined", "reply"),
     [
-        (("Z", 53, b"qq write error or disk full (#4.3.0)"), b"452 qq write error or disk full (#4.3.1) ["),
+        (("Z", 53, b"qq write error or disk full (#4.3.0)"),
+         b"452 qq write error or disk full (#4.3.1) ["),
         (("D", 31, b"mail server permanently rejected message (#5.3.0)"), b"554 mail server perm"),
         (("Z", 82, b"custom\ntext"), b"451-custom"),
     ],

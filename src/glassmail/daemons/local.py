@@ -197,7 +197,7 @@ class Starter:
         """A batch is in tmp/. Make its data durable, then have it moved."""
         if not self._rounds.knows(message.devices):
             self._hang_up(handle, "it names a filesystem that it did not show")
-        elif self._rounds.wants_fsync(message.devices, message.files):
+        elif self._rounds.wants_fsync(message.devices):
             self._order_fsync(handle, message)
         else:
             # The round that answers begins from now on: after the writes.

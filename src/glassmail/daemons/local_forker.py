@@ -18,6 +18,7 @@ import traceback
 from setproctitle import setproctitle
 
 from glassmail.daemons import worker_limits
+from glassmail.daemons.local_channel import receive
 from glassmail.daemons.local_messages import Died, Fork, fork_decoder
 from glassmail.daemons.worker import Worker
 from glassmail.net.blocking import BlockingChannel
@@ -73,7 +74,7 @@ class _Forker:
 
     def _hear(self) -> bool:
         while True:
-            received = self._channel.receive()
+            received = receive(self._channel)
             if received is None:
                 return False
             payload, descriptors = received

@@ -97,7 +97,6 @@ class Written(Message, tag="written"):
 
     batch: int
     devices: tuple[int, ...]
-    files: int
 
 
 class Done(Message, tag="done"):

@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from glassmail.daemons.local_limits import BARRED_S
 from glassmail.store.sync import Chooser, can_syncfs, sync_filesystem
 
-LONE_FILES = int(__import__("os").environ.get("LONE","1"))
 THREADS = 8  # filesystems that can be synced at the same time
 
 Joined = Callable[[bool], None]
@@ -74,18 +73,12 @@ class Rounds:
         """Tell whether all of these can be synced here."""
         return all(device in self._filesystems for device in devices)
 
-    def wants_fsync(self, devices: Iterable[int], files: int) -> bool:
-        """Tell whether a batch of so many files shall be synced file by file by its worker.
-
-        A lone file on a quiet filesystem is: that needs as many commits of the journal, and
-        fewer ways between the processes. While it is synced the next batch grows.
-        """
+    def wants_fsync(self, devices: Iterable[int]) -> bool:
+        """Tell whether a batch on these shall be synced file by file by its worker."""
         now = asyncio.get_running_loop().time()
         wants = False
         for device in devices:
             filesystem = self._filesystems[device]
-            if files <= LONE_FILES and not filesystem.is_running:
-                wants = wants or filesystem.chooser.mode != b"syncfs"
             if filesystem.chooser.wants_fsync(now):
                 wants = True
                 if not filesystem.is_running and filesystem.chooser.wants_probe(now):

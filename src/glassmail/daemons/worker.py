@@ -29,6 +29,7 @@ from collections.abc import Callable
 
 from glassmail.core.model.outcome import Outcome, Report
 from glassmail.core.route.users import User
+from glassmail.daemons.local_channel import receive
 from glassmail.daemons.local_limits import RESULTS_MAX
 from glassmail.daemons.local_messages import (
     Device,
@@ -133,7 +134,7 @@ class Worker:
 
     def _hear(self) -> bool:
         while True:
-            received = self._channel.receive()
+            received = receive(self._channel)
             if received is None:
                 return False
             payload, descriptors = received
@@ -279,8 +280,7 @@ class Worker:
                 self._send(Device(), (self._folders.devices[device],))
             self._batch += 1
             self._batches[self._batch] = entries
-            files = sum(len(want.files) for _under_way, want in entries)
-            self._send(Written(self._batch, tuple(devices), files))
+            self._send(Written(self._batch, tuple(devices)))
         if self._dones:
             self._tell_done(0)
 

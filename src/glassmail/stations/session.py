@@ -14,7 +14,7 @@ import asyncio
 from glassmail.core.formats import date, received
 from glassmail.core.model.limits import HELO_BYTES_MAX
 from glassmail.core.model.reply import Reply
-from glassmail.core.model.trail import NO, Step
+from glassmail.core.model.trail import NO, Step, Trail
 from glassmail.core.model.verdict import Verdict
 from glassmail.core.policy import pipeline, relay
 from glassmail.core.policy.facts import Client, MessageFacts
@@ -34,11 +34,12 @@ MENDING = b"FIXCRIO"  # the client's variable that mends line ends instead of re
 class Session(SessionLoop):
     """One connection of a client, with its transaction."""
 
-    __slots__ = ("_recipients",)
+    __slots__ = ("_connected", "_recipients")
 
     def __init__(self, services: Services, wire: Wire, client: Client, service: str) -> None:
         """Meet a client; see SessionLoop."""
         super().__init__(services, wire, client, service)
+        self._connected: Trail = ()  # steps of connect
         self._recipients: list[bytes] = []
 
     def _handle(self, event: Event) -> None:
@@ -74,7 +75,7 @@ class Session(SessionLoop):
         if verdict.reply is not None:
             self._refuse(pipeline.CONNECT, verdict)
             return
-        self._known = verdict.steps
+        self._known = self._connected = verdict.steps
         self._core.greet(replies.greeting(self._greeting()))
 
     def _on_helo(self, event: smtp_server.Helo) -> None:
@@ -87,14 +88,14 @@ class Session(SessionLoop):
         if verdict.reply is not None:
             self._refuse(pipeline.HELO, verdict)
             return
-        self._known += verdict.steps
+        self._known = self._connected + verdict.steps  # of the last HELO alone
         self._core.reply(replies.helo(self._greeting()))
 
     def _ehlo_decided(self, verdict: Verdict) -> None:
         if verdict.reply is not None:
             self._refuse(pipeline.HELO, verdict)
             return
-        self._known += verdict.steps
+        self._known = self._connected + verdict.steps  # of the last HELO alone
         size_max = self._facts.size_max
         is_enhanced = self._settings.is_enhanced
         self._core.reply(replies.ehlo(self._greeting(), size_max, is_enhanced=is_enhanced))

@@ -8,7 +8,8 @@ from glassmail.core.formats.received import line, origin
     [
         # joe-maildir.txt, probe-smtpd.txt
         (b"unknown", b"127.0.0.1", b"me.test", None, b"from unknown (HELO me.test) (127.0.0.1)"),
-        (b"real.test", b"192.0.2.1", b"fake.test", b"id x", b"from real.test (HELO fake.test) (id?x@192.0.2.1)"),
+        (b"real.test", b"192.0.2.1", b"fake.test", b"id x",
+         b"from real.test (HELO fake.test) (id?x@192.0.2.1)"),
         (b"real.test", b"192.0.2.1", b"REAL.test", None, b"from real.test (192.0.2.1)"),
         (b"real.test", b"192.0.2.1", None, b"", b"from real.test (@192.0.2.1)"),
         (b"unknown", b"::1", b"", None, b"from unknown (HELO ) (::1)"),

@@ -44,7 +44,10 @@ def test_message_id(text, message_id):
     assert scan(text).message_id == message_id
 
 
-@given(st.lists(st.sampled_from([b"Received: x\n", b"A: b\n", b"\n", b"Message-ID: <i>\n"])), st.data())
+LINES = st.sampled_from([b"Received: x\n", b"A: b\n", b"\n", b"Message-ID: <i>\n"])
+
+
+@given(st.lists(LINES), st.data())
 def test_any_split_gives_the_same(lines, data):
     text = b"".join(lines)
     at = data.draw(st.integers(0, len(text)))

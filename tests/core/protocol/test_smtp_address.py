@@ -39,7 +39,9 @@ def test_parse(text, address, rest):
     assert parse(text) == SmtpAddress(address, rest)
 
 
-@pytest.mark.parametrize("bad", [b"TO:<a\0b@c>", b"TO:<a\rb>", b"TO: a\tb", b"TO:<a\x7f>", b'TO:<"\n">'])
+@pytest.mark.parametrize(
+    "bad", [b"TO:<a\0b@c>", b"TO:<a\rb>", b"TO: a\tb", b"TO:<a\x7f>", b'TO:<"\n">']
+)
 def test_control_bytes_are_refused(bad):
     assert parse(bad) is None
 

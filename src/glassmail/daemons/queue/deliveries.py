@@ -17,7 +17,7 @@ from typing import NamedTuple
 from glassmail.core.formats.bounce import GIVEN_UP, Failure
 from glassmail.core.model.limits import REPORT_BYTES_MAX
 from glassmail.core.model.trail import Step, Trail
-from glassmail.core.route.rewrite import Channel, RoutingTables, strip_prepend
+from glassmail.core.route.rewrite import Channel, RoutingTables, route, strip_prepend
 from glassmail.core.schedule.dispatch import Group, Lane, Pass, Recipient, Start
 from glassmail.core.schedule.retry import next_attempt
 from glassmail.daemons.queue.active import Active
@@ -72,7 +72,9 @@ class Finished(NamedTuple):
 class Deliveries:
     """Passes, lanes and results of both channels."""
 
-    def __init__(self, store: QueueStore, facts: FactStream, settings: Snapshot) -> None:
+    def __init__(
+        self, store: QueueStore, facts: FactStream, settings: Snapshot, tables: RoutingTables
+    ) -> None:
         self._store = store
         self._facts = facts
         self.lanes = {
@@ -96,11 +98,12 @@ class Deliveries:
         self._fresh_bytes = 0
         self.is_stopping = False
         self.next_wake: int | None = None  # seconds since 1970 of the next pass that is known
-        self.use(settings)
+        self.use(settings, tables)
 
-    def use(self, settings: Snapshot) -> None:
-        """Take the settings read at start or reload."""
+    def use(self, settings: Snapshot, tables: RoutingTables) -> None:
+        """Take the settings and tables read at start or reload."""
         self._settings = settings
+        self._tables = tables
         self.lanes[LOCAL].limit = settings.integer("concurrencylocal")
         self.lanes[REMOTE].limit = settings.integer("concurrencyremote")
 
@@ -189,9 +192,19 @@ class Deliveries:
             self.actives[number] = active
             self._fresh_bytes += active.held_bytes
         if waiting:
+            for recipient in waiting:
+                self._steps[number, recipient.number] = self._routed(recipient)
             self._add_pass(active, channel, waiting, is_fresh=False)
         else:  # settled by hand, or a crash came between the last result and the end
             self._channel_done(active, channel)
+
+    def _routed(self, recipient: Recipient) -> Trail:
+        """Tell how a recipient read back was routed: as now, or by tables that have changed since."""
+        routed = route(recipient.original, self._tables)
+        if routed.address == recipient.address:
+            return routed.steps
+        shown = recipient.address.decode("utf-8", "backslashreplace")
+        return (Step("queueing.routed", recipient.original, shown, "when it was accepted"),)
 
     def _channel_done(self, active: Active, channel: int) -> None:
         self._due[channel].append((None, active.id))

@@ -35,7 +35,7 @@ from glassmail.store.queue.rows import LOCAL, REMOTE, NewMessage, NewRecipient
 FULL_TEXT = b"qq write error or disk full (#4.3.0)"
 BAD_BODY_TEXT = b"qq read error (#4.3.0)"
 TOO_LONG_TEXT = b"envelope address too long for qq (#5.1.3)"
-TOO_MANY_TEXT = b"too many recipients (#4.5.3)"
+TOO_MANY_TEXT = b"too many recipients (#5.5.3)"
 
 
 class Incoming(NamedTuple):
@@ -136,7 +136,7 @@ class Intake:
         if max(longest, len(message.sender)) > ENVELOPE_ADDRESS_BYTES_MAX:
             return Declined(message.ref, "D", 11, TOO_LONG_TEXT), None
         if len(message.recipients) > RECIPIENTS_MAX:
-            return Declined(message.ref, "Z", 51, TOO_MANY_TEXT), None
+            return Declined(message.ref, "D", 31, TOO_MANY_TEXT), None
         if message.origin is not None:
             origin = message.origin
             if origin.key != self._capability.key(origin.message, origin.number):

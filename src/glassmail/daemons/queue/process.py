@@ -25,7 +25,6 @@ from glassmail.events.process import Alerted, SettingBroken, Warned
 from glassmail.events.queue import Exiting
 from glassmail.net.messages import Enqueue
 from glassmail.net.reporter import Reporter
-from glassmail.stations.bounce import Bounce
 from glassmail.store.control import Controls, Snapshot
 from glassmail.store.queue.database import QueueStore
 from glassmail.store.queue.disk import RESERVE_BYTES, QueueDisk
@@ -61,7 +60,7 @@ class QueueProcess:
         self.capability = Capability()
         self.intake = Intake(store, disk, self.capability)
         self.intake.alias_uid = _alias_uid(life)
-        self.deliveries = Deliveries(store, self.facts, self.settings)
+        self.deliveries = Deliveries(store, self.facts, self.settings, self.tables)
         self.dispatcher = Dispatcher(self.deliveries, disk, self.capability)
         self.drop = DropBox(place.queue_drop, place.queue_aside, disk, self)
         self.orders: list[Callable[[], None]] = []  # further changes, inside a transaction
@@ -156,20 +155,19 @@ class QueueProcess:
         self.deliveries.accept(taken)
 
     def _write_ends(self, finished: list[Finished], clock: Clock) -> None:
-        bounced: dict[int, int] = {}
+        """End settled messages; their bounces come in, and are told after the ends, as qmail does."""
+        bounces: dict[int, Taken] = {}
         for done in finished:
             bounce = self.deliveries.bounce(done, self.tables, clock)
             if bounce is not None:
-                bounced[done.active.id] = self._write_bounce(done, bounce, clock)
-        self.deliveries.end(finished, bounced, clock)
-
-    def _write_bounce(self, done: Finished, bounce: Bounce, clock: Clock) -> int:
-        active = done.active
-        taken = self.intake.write_bounce(active, bounce, clock, self.tables)
-        self.facts.tell(self.intake.accepted(taken, clock, b""))
-        for recipient in taken.new.recipients:
-            self.deliveries.nudge(recipient.channel)
-        return taken.new.id
+                bounces[done.active.id] = self.intake.write_bounce(
+                    done.active, bounce, clock, self.tables
+                )
+        self.deliveries.end(finished, {failed: b.new.id for failed, b in bounces.items()}, clock)
+        for taken in bounces.values():
+            self.facts.tell(self.intake.accepted(taken, clock, b""))
+            for recipient in taken.new.recipients:
+                self.deliveries.nudge(recipient.channel)
 
     def _full(self, mark: int) -> None:
         """The disk is full: decline what came, free the reserve so that results can be settled."""
@@ -283,7 +281,7 @@ class QueueProcess:
         self.controls.refresh()
         self.settings = self.controls.snapshot()
         self.tables = routing_tables(self.settings)
-        self.deliveries.use(self.settings)
+        self.deliveries.use(self.settings, self.tables)
         self.schedule()
 
     def alarm(self) -> None:
