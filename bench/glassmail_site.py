@@ -19,6 +19,8 @@ from server import DOMAIN, USER, USER_UID, Layout, Server, ServerError
 from glassmail.admin.requests import RequestError, ask, pages
 from glassmail.settings.place import Place
 
+QMAIL_QUEUE = [sys.executable, "-c",
+               "import sys; from glassmail.faces.compat.qmail_queue import main; sys.exit(main())"]
 GLASS = [sys.executable, "-m", "glassmail.faces.cli"]
 
 
@@ -126,7 +128,6 @@ def hand_in_drop(
     """
     assert isinstance(server, Glassmail)
     accepted: list[str] = []
-    program = os.path.join(os.path.dirname(sys.executable), "qmail-queue")
     environment = {"GLASSMAIL_ROOT": server.root, "PATH": "/usr/bin:/bin"}
     envelope = b"F\0T" + server.address().encode() + b"\0\0"
 
@@ -136,7 +137,7 @@ def hand_in_drop(
             ident = f"{prefix}-{number}-{serial}"
             serial += 1
             message = letters.wire(ident, sizes).replace(b"\r\n", b"\n")
-            if _qmail_queue(program, environment, message, envelope):
+            if _qmail_queue(environment, message, envelope):
                 accepted.append(ident)
 
     threads = [threading.Thread(target=loop, args=(number,)) for number in range(min(senders, 8))]
@@ -152,16 +153,14 @@ def hand_in_drop(
     return taken
 
 
-def _qmail_queue(
-    program: str, environment: dict[str, str], message: bytes, envelope: bytes
-) -> bool:
+def _qmail_queue(environment: dict[str, str], message: bytes, envelope: bytes) -> bool:
     """Hand one message in as an ordinary user; tell whether qmail-queue said 0."""
     read_end, write_end = os.pipe()
     os.write(write_end, envelope)
     os.close(write_end)
     try:
         done = subprocess.run(
-            [program], input=message, stdout=read_end, stderr=subprocess.DEVNULL,
+            QMAIL_QUEUE, input=message, stdout=read_end, stderr=subprocess.DEVNULL,
             env=environment, user=USER_UID, group=USER_UID, extra_groups=[], check=False,
         )  # fmt: skip
     finally:

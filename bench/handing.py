@@ -5,6 +5,7 @@ has read the 250. The notes live in the harness's memory, outside of the filesys
 """
 
 import threading
+import time
 from dataclasses import dataclass
 
 import letters
@@ -36,6 +37,7 @@ class Handing:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self.accepted: dict[str, Kind] = {}
+        self.accepted_at: dict[str, float] = {}
         self.refusals: list[str] = []
 
     def start(self, senders: int) -> None:
@@ -50,6 +52,12 @@ class Handing:
         self._stopping.set()
         for thread in self._threads:
             thread.join(60.0)
+
+    def forget(self, first: float, last: float) -> None:
+        """Take back what was promised between two moments: nobody can tell what it was worth."""
+        for ident, at in self.accepted_at.items():
+            if first <= at <= last:
+                self.accepted.pop(ident, None)
 
     def _hand_in(self, number: int) -> None:
         serial = 0
@@ -79,6 +87,7 @@ class Handing:
                 client.command(b"MAIL FROM:<" + kind.sender + b">")
                 client.command(b"RCPT TO:<" + kind.recipient + b">")
                 client.data(letters.wire(ident, self._sizes))
+                self.accepted_at[ident] = time.monotonic()
                 self.accepted[ident] = kind
         finally:
             client.close(quit_first=False)

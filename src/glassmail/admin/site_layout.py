@@ -36,7 +36,7 @@ DIRECTORIES = (
     Directory("queue", "queue", 0o711, "the queue's alone; x lets submitters reach drop"),
     Directory("queue/body", "queue", 0o700, "bodies travel as descriptors"),
     Directory("queue/aside", "queue", 0o700, "what the queue could not read"),
-    Directory("queue/lock", "remote", 0o755, "the tables of hosts that timed out; qmail-tcpto reads them"),
+    Directory("queue/lock", "remote", 0o755, "tables of hosts that timed out, for qmail-tcpto"),
     Directory("queue/drop", "queue", 0o1733, "submitters write, but neither list nor remove"),
     Directory("log", "log", 0o2750, "may hold addresses of everybody's mail", True),
     Directory("history", "log", 0o2750, "holds addresses of everybody's mail", True),

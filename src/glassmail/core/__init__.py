@@ -1,1 +1,4 @@
-"""Pure decisions: bytes and facts in, decisions out. No file, socket, clock, randomness, log or thread."""
+"""Pure decisions: bytes and facts in, decisions out.
+
+No file, socket, clock, randomness, log or thread.
+"""

@@ -18,7 +18,6 @@ import traceback
 from setproctitle import setproctitle
 
 from glassmail.daemons import worker_limits
-from glassmail.daemons.local_channel import receive
 from glassmail.daemons.local_messages import Died, Fork, fork_decoder
 from glassmail.daemons.worker import Worker
 from glassmail.net.blocking import BlockingChannel
@@ -41,6 +40,8 @@ def start(queue_path: str) -> socket.socket:
         setproctitle("glass-forker")
         _Forker(its, queue_path).run()
         exit_code = 0
+    except (BrokenPipeError, ConnectionResetError):
+        exit_code = 0  # the starter went without reading all that we had to say
     except BaseException:  # noqa: BLE001 (whatever it is, this process ends here)
         traceback.print_exc(file=sys.stderr)
     finally:
@@ -74,7 +75,7 @@ class _Forker:
 
     def _hear(self) -> bool:
         while True:
-            received = receive(self._channel)
+            received = self._channel.receive()
             if received is None:
                 return False
             payload, descriptors = received

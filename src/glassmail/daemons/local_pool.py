@@ -207,7 +207,7 @@ class Pool:
                 continue
             handle = self._start(key, now)
             if handle is None:
-                return
+                break
             for work, descriptor in self._waiting.pop(key):
                 handle.give(work, descriptor)
             handle.flush()

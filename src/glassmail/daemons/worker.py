@@ -29,7 +29,6 @@ from collections.abc import Callable
 
 from glassmail.core.model.outcome import Outcome, Report
 from glassmail.core.route.users import User
-from glassmail.daemons.local_channel import receive
 from glassmail.daemons.local_limits import RESULTS_MAX
 from glassmail.daemons.local_messages import (
     Device,
@@ -106,6 +105,9 @@ class Worker:
         try:
             while self._turn():
                 pass
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it went without reading all that we had to say; other troubles of this kind
+            # (the queue's, a program's) are caught where they arise
         finally:
             for child in self._children.values():
                 child.stop()
@@ -134,7 +136,7 @@ class Worker:
 
     def _hear(self) -> bool:
         while True:
-            received = receive(self._channel)
+            received = self._channel.receive()
             if received is None:
                 return False
             payload, descriptors = received

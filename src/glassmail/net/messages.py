@@ -20,7 +20,7 @@ class Message(msgspec.Struct, array_like=True, gc=False):
 
 
 class Hello(Message, tag="hello"):
-    """First frame of every connection: what the peer wants to be (client, smtpd, local, remote, log).
+    """First frame of every connection: what the peer wants to be (client, smtpd, local, remote).
 
     The queue checks the peer's uid against the role.
     """
@@ -105,7 +105,7 @@ class Enqueued(Message, tag="enqueued"):
 
 
 class Declined(Message, tag="declined"):
-    """The message was not taken. letter is D or Z; exit_code is qmail-queue's; text for the client."""
+    """The message was not taken: D or Z, qmail-queue's exit code, text for the client."""
 
     ref: int
     letter: Literal["D", "Z"]

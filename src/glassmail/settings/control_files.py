@@ -59,8 +59,8 @@ _ALL = (
     Setting("timeoutsmtpd", Kind.INT, ("smtpd",), When.CONNECTION,
             "Seconds to wait for each line of a client.", 1_200, least=1),
     Setting("virtualdomains", Kind.MAP, ("queue",), When.RELOAD,
-            "Virtual users and domains: `user@domain:prepend`, `domain:prepend`, `.domain:prepend`, "
-            "`:prepend` for all others; an empty prepend means remote."),
+            "Virtual users and domains: `user@domain:prepend`, `domain:prepend`, `.domain:prepend`,"
+            " `:prepend` for all others; an empty prepend means remote."),
     Setting("dnsserver", Kind.LIST, ("remote", "smtpd"), When.DELIVERY,
             "DNS servers to ask, a line each: `192.0.2.53`, `127.0.0.1:5353` or `[::1]:53`; "
             "without the file those of /etc/resolv.conf."),

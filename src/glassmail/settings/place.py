@@ -118,7 +118,7 @@ class Place:
 
     @property
     def tcp_rules(self) -> str:
-        """Rules for clients of the SMTP listeners (text); tcp.smtp.cdb beside it wins when newer."""
+        """Rules for clients of the SMTP listeners (text); a newer tcp.smtp.cdb wins."""
         return self.path("control", "tcp.smtp")
 
     @property

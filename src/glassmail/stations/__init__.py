@@ -1,1 +1,4 @@
-"""One module per station of a message: joins core with store and net; no privileges, no listening."""
+"""One module per station of a message: joins core with store and net.
+
+No privileges, no listening.
+"""

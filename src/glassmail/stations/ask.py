@@ -12,7 +12,7 @@ import asyncio
 import msgspec
 
 from glassmail.core.ask import Existence
-from glassmail.core.model.trail import UNKNOWN, Step
+from glassmail.core.model.trail import NO, UNKNOWN, YES, Step
 from glassmail.net.limits import KEEPER_ANSWER_S_MAX
 from glassmail.net.link import Link
 from glassmail.net.messages import Found, Lookup
@@ -69,8 +69,9 @@ class LiveAsk:
         if waiting is None:
             return
         recipient, future = waiting
-        existence = Existence(message.answer, message.steps)
-        if message.answer != UNKNOWN:
+        answer = message.answer if message.answer in (YES, NO) else UNKNOWN
+        existence = Existence(answer, message.steps)
+        if answer != UNKNOWN:
             if len(self._kept) >= EXISTENCES_KEPT_MAX:
                 self._kept.clear()
             self._kept[recipient] = (existence, self._loop.time())

@@ -145,7 +145,7 @@ def read_file(path: str) -> bytes | None:
         return None
     except OSError as error:
         raise ControlError(
-            f"{path}: {error.strerror or error}: make it a readable file, or remove it for the default"
+            f"{path}: {error.strerror or error}: make it readable, or remove it for the default"
         ) from error
     if len(data) > CONTROL_FILE_BYTES_MAX:
         raise ControlError(f"{path}: larger than {CONTROL_FILE_BYTES_MAX} bytes: shorten it")

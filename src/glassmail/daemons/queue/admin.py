@@ -132,8 +132,8 @@ class Administration:
             return found
         idle = request.verb in ("release", "retry") or self._process.deliveries.withdraw(found.id)
         if request.verb in ("bounce", "drop") and not idle:
-            return Failed(request.ref, 1, f"message {found.id} is being delivered just now: hold it, "
-                          "and try again when the delivery has ended")  # fmt: skip
+            text = f"message {found.id} is being delivered: hold it, and try again when that ended"
+            return Failed(request.ref, 1, text)
         orders = {
             "hold": lambda: self._hold(found, held=True),
             "release": lambda: self._hold(found, held=False),

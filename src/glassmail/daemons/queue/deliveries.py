@@ -199,7 +199,7 @@ class Deliveries:
             self._channel_done(active, channel)
 
     def _routed(self, recipient: Recipient) -> Trail:
-        """Tell how a recipient read back was routed: as now, or by tables that have changed since."""
+        """Tell how a recipient read back was routed: as now, or by tables that changed since."""
         routed = route(recipient.original, self._tables)
         if routed.address == recipient.address:
             return routed.steps

@@ -106,7 +106,7 @@ class DropBox:
     def _answered(self, name: str, answer: Enqueued | Declined) -> None:
         self._under_way.discard(name)
         if isinstance(answer, Enqueued):
-            # Not synced: the store remembers the name, so a file that comes back is not queued twice.
+            # Not synced: the store knows the name, so a file that comes back is not queued twice.
             os.unlink(os.path.join(self._directory, name))
 
     def _set_aside(self, name: str, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 
 from glassmail.daemons.context import Context
@@ -12,7 +13,7 @@ from glassmail.events.process import Alerted
 from glassmail.net.reporter import tell_once
 from glassmail.store.control import ControlError, Controls
 from glassmail.store.queue.database import QueueStore
-from glassmail.store.queue.disk import QueueDisk
+from glassmail.store.queue.disk import RESERVE_BYTES, QueueDisk
 from glassmail.store.queue.schema import StoreError
 
 CANNOT_START = 111
@@ -27,12 +28,15 @@ def main(context: Context) -> int:
     signal.signal(signal.SIGALRM, signal.SIG_IGN)
     try:
         controls = Controls(place.control)
+        disk = QueueDisk(place.path("queue"), place.queue_bodies)
+        if disk.free_bytes() < RESERVE_BYTES:
+            disk.free_reserve()  # opening a database may have to write
         store = QueueStore(place.queue_db)
     except (ControlError, StoreError, OSError) as error:
         text = f"cannot start: {error}"
+        sys.stderr.write(f"glass queue: {text}\n")
         tell_once(place.log_socket, "queue", Alerted(time.time_ns(), "queue", text))
         return CANNOT_START
-    disk = QueueDisk(place.path("queue"), place.queue_bodies)
 
     async def start(life: Life) -> None:
         process = QueueProcess(life, store, disk, controls)

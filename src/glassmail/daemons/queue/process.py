@@ -93,6 +93,7 @@ class QueueProcess:
         self.deliveries.look_ahead(self.facts_clock())
         if not self.disk.has_reserve() and not self.disk.make_reserve():
             self.intake.is_full = True
+            self._alert("there is no room for the reserve on the queue's disk: no mail is taken")
         self.drop.start()
         self.schedule()
 
@@ -110,13 +111,21 @@ class QueueProcess:
         clock = self.facts_clock()
         self.deliveries.digest(clock)
         if self._commit(clock):
-            self.store.checkpoint_if_long()
+            self._checkpoint()
             for name in self.store.dead_files:
                 self.disk.remove_body(name)
             self.store.dead_files.clear()
         if not self.intake.is_full:
             self.dispatcher.run(clock)
         self._after(clock)
+
+    def _checkpoint(self) -> None:
+        try:
+            self.store.checkpoint_if_long()
+        except apsw.FullError:
+            self._full(self.facts.mark)
+        except apsw.Error as error:
+            self._broken(self.facts.mark, error)
 
     def _commit(self, clock: Clock) -> bool:
         mark = self.facts.mark
@@ -155,7 +164,7 @@ class QueueProcess:
         self.deliveries.accept(taken)
 
     def _write_ends(self, finished: list[Finished], clock: Clock) -> None:
-        """End settled messages; their bounces come in, and are told after the ends, as qmail does."""
+        """End settled messages; their bounces are told after the ends, as qmail does."""
         bounces: dict[int, Taken] = {}
         for done in finished:
             bounce = self.deliveries.bounce(done, self.tables, clock)

@@ -36,6 +36,7 @@ from glassmail.net.unix_listener import listen_unix
 
 GROUP = "glass"  # its members see everybody's mail
 CODES_AT_ONCE = 1_024
+ACCEPT_REST_S = 0.2
 
 
 class QueueServer:
@@ -64,11 +65,20 @@ class QueueServer:
                 return
             except OSError as error:
                 self._process.warn(f"cannot accept on the queue's socket: {error}")
+                self._rest()
                 return
             if len(self._peers) >= CONNECTIONS_MAX:
                 sock.close()
                 continue
             self._welcome(sock)
+
+    def _rest(self) -> None:
+        """Accept nothing for a moment: the trouble (no descriptors left) would only repeat."""
+        assert self._sock is not None
+        loop = asyncio.get_running_loop()
+        number = self._sock.fileno()
+        loop.remove_reader(number)
+        loop.call_later(ACCEPT_REST_S, loop.add_reader, number, self._accept)
 
     def _welcome(self, sock: socket.socket) -> None:
         pid, uid, _gid = peer_credentials(sock)

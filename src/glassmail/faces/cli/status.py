@@ -109,8 +109,8 @@ def _print(
     for row in processes:
         memory = f"{row['pss_kb'] / 1024:.1f} MB" if row["pss_kb"] else "-"
         where = "; ".join(source.partition(" ")[2] for source in row["listens"])
-        line = f"  {row['role']:<10} pid {row['pid'] or '-':<8} uid {_name(row['uid']):<10} {memory:>8}"
-        click.echo(f"{line}  {where}".rstrip())
+        who = f"pid {row['pid'] or '-':<8} uid {_name(row['uid']):<10}"
+        click.echo(f"  {row['role']:<10} {who} {memory:>8}  {where}".rstrip())
         if row["last_death"]:
             click.echo(
                 f"             died before: {row['last_death']}, {row['starts'] - 1} restarts"
@@ -119,8 +119,8 @@ def _print(
         click.echo("queue: does not answer")
         return
     click.echo(
-        f"queue: {queue['messages']} messages; deliveries running: "
-        f"local {queue['local']}/{queue['local_most']}, remote {queue['remote']}/{queue['remote_most']}"
+        f"queue: {queue['messages']} messages; deliveries running: local "
+        f"{queue['local']}/{queue['local_most']}, remote {queue['remote']}/{queue['remote_most']}"
     )
     if queue["full"]:
         click.echo("queue: THE DISK IS FULL: no mail is taken until there is room")

@@ -110,7 +110,7 @@ def _copy(top: bytes, writer: int) -> None:
         while data := _read():
             write_all(writer, data)
     except BrokenPipeError:
-        pass
+        pass  # it has read what it wanted
     finally:
         os.close(writer)
 

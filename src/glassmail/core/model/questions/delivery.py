@@ -20,11 +20,6 @@ QUESTIONS: dict[str, Question] = catalogue(
         "(qmail-local.c bouncexf).",
     ),
     Question(
-        "delivery.default",
-        "what is done without instructions?",
-        "A missing or empty dot-qmail file means control/defaultdelivery, or ./Maildir/.",
-    ),
-    Question(
         "delivery.refusal",
         "may {subject} deliver to files and programs?",
         "Not when its x bit is set, nor below `+list`, nor when its first line is blank "

@@ -4,11 +4,6 @@ from glassmail.core.model.questions.declare import Question, catalogue
 
 QUESTIONS: dict[str, Question] = catalogue(
     Question(
-        "routing.tcp_rule",
-        "which rule is for the client {subject}?",
-        "The first key that has a rule decides; rules are not merged (tcprules, rules.c).",
-    ),
-    Question(
         "routing.rcpthosts",
         "is {subject} in rcpthosts?",
         "Whether clients without relaying rights may send to this domain: the domain itself or "
