@@ -31,10 +31,12 @@ class Runner:
     Args:
         uid: whose rights; our own when we are not root.
         namespace: process id of the holder of a mount namespace, 0 for ours.
+        gid: the group, else the one with the user's number.
     """
 
-    def __init__(self, uid=None, namespace=0):
+    def __init__(self, uid=None, namespace=0, gid=None):
         self.uid = os.geteuid() if uid is None else uid
+        self.gid = self.uid if gid is None else gid
         self.namespace = namespace
 
     def prefix(self):
@@ -43,7 +45,7 @@ class Runner:
         if self.namespace:
             words += ["nsenter", "--mount", "--target", str(self.namespace), "--"]
         if self.uid != os.geteuid():
-            words += ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups"]
+            words += ["setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"]
         return words
 
     def environment(self, more=()):

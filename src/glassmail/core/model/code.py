@@ -12,6 +12,13 @@ NUMBER_MAX = BASE**DATA_CHARACTERS - 1
 BLOCK = 1_024  # numbers handed to a process at once
 
 _VALUE = {byte: index for index, byte in enumerate(ALPHABET)}
+# Characters are written two at a time; each pair's share of the check depends on where it stands.
+_PAIR = BASE * BASE
+_PAIRS = tuple(bytes((high, low)) for high in ALPHABET for low in ALPHABET)
+_SHARES = tuple(
+    tuple((2 * at + 3) * (pair // BASE) + (2 * at + 4) * (pair % BASE) for pair in range(_PAIR))
+    for at in range(4)
+)
 
 
 def _check(digits: list[int]) -> int:
@@ -20,14 +27,16 @@ def _check(digits: list[int]) -> int:
 
 def render(number: int) -> bytes:
     """Write a counter value as a trace code, `XXXX-XXXX-XX`."""
-    digits = []
-    for _ in range(DATA_CHARACTERS):
-        number, digit = divmod(number, BASE)
-        digits.append(digit)
-    digits.reverse()
-    digits.append(_check(digits))
-    text = bytes([ALPHABET[digit] for digit in digits])
-    return text[:4] + b"-" + text[4:8] + b"-" + text[8:]
+    rest, fourth = divmod(number, _PAIR)
+    rest, third = divmod(rest, _PAIR)
+    rest, second = divmod(rest, _PAIR)
+    lead, first = divmod(rest, _PAIR)
+    shares = _SHARES[0][first] + _SHARES[1][second] + _SHARES[2][third] + _SHARES[3][fourth]
+    text = b"%c%b%b%b%b%c" % (
+        ALPHABET[lead], _PAIRS[first], _PAIRS[second], _PAIRS[third], _PAIRS[fourth],
+        ALPHABET[(2 * lead + shares) % BASE],
+    )  # fmt: skip
+    return b"%b-%b-%b" % (text[:4], text[4:8], text[8:])
 
 
 def parse(text: bytes) -> tuple[int, int] | None:

@@ -261,9 +261,10 @@ class Intake:
         self._store.insert((new,))
         return Taken(new, (destination.steps,))
 
-    def accepted(self, taken: Taken, clock: Clock, story: bytes) -> Accepted:
-        """Make the fact of an accepted message."""
+    def accepted(self, taken: Taken, clock: Clock, handed_in: Enqueue | None) -> Accepted:
+        """Make the fact of an accepted message; handed_in is None for our own bounces."""
         new = taken.new
+        known = handed_in.message_id if handed_in is not None else None
         return Accepted(
             at=clock.nanoseconds,
             message=new.id,
@@ -274,9 +275,9 @@ class Intake:
             uid=new.uid,
             origin=new.origin,
             kind=new.kind,
-            message_id=self._message_id(new),
+            message_id=self._message_id(new) if known is None else known,
             recipients=tuple(recipient.original for recipient in new.recipients),
-            story=story,
+            story=handed_in.story if handed_in is not None else b"",
         )
 
     def _message_id(self, new: NewMessage) -> bytes:
@@ -292,12 +293,12 @@ class Intake:
         finally:
             os.close(descriptor)
 
-    def stories(self) -> dict[int, bytes]:
-        """The session stories of this transaction's messages, by message number."""
+    def handed_in(self) -> dict[int, Enqueue]:
+        """What was handed in for each message of this transaction, by message number."""
         return {
-            answer.message: incoming.message.story
+            answer.message: incoming.message
             for incoming, answer in self._answers
-            if isinstance(answer, Enqueued) and incoming.message.story
+            if isinstance(answer, Enqueued)
         }
 
     def committed(self) -> None:

@@ -134,9 +134,9 @@ class QueueProcess:
                 taken = self.intake.write(clock, self.tables)
                 finished = self.deliveries.write()
                 self._write_ends(finished, clock)
-                stories = self.intake.stories()
+                handed_in = self.intake.handed_in()
                 for new in taken:
-                    self.facts.tell(self.intake.accepted(new, clock, stories.get(new.new.id, b"")))
+                    self.facts.tell(self.intake.accepted(new, clock, handed_in[new.new.id]))
                 for order in self.orders:
                     order()
                 self.facts.write()
@@ -174,7 +174,7 @@ class QueueProcess:
                 )
         self.deliveries.end(finished, {failed: b.new.id for failed, b in bounces.items()}, clock)
         for taken in bounces.values():
-            self.facts.tell(self.intake.accepted(taken, clock, b""))
+            self.facts.tell(self.intake.accepted(taken, clock, None))
             for recipient in taken.new.recipients:
                 self.deliveries.nudge(recipient.channel)
 

@@ -118,8 +118,8 @@ def _describe(row: dict[str, Any]) -> str:
     marks = "".join(f"  {m}" for m in ("held", "bouncing") if row[m])
     sender = _printable(row["sender"])
     lines = [
-        f"#{row['message']}  {row['trace']}  from <{sender}>  {_bytes(row['size'])}  "
-        f"{age} old{marks}"
+        (f"#{row['message']}  {row['trace']}  from <{sender}>  {_bytes(row['size'])}  "
+        f"{age} old{marks}")
     ]
     for recipient in row["recipients"]:
         lines.append(

@@ -1,0 +1,186 @@
+"""Write docs/coverage.md: what administrators rely on, and which tests observe it.
+
+    python tools/generate_coverage.py [--check]
+
+Rows come from the catalogues in the code, claims from the tests (tests/covers.py), results from
+the last run of the tests. With --check nothing is written; exit 1 when a test claims a name that
+there is not, or when a row of a complete area has no test.
+"""
+
+import ast
+import json
+import sys
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
+
+from glassmail.core.formats.dot_qmail import Kind  # noqa: E402 (the path comes first)
+from glassmail.core.formats.queue_exit import text_of  # noqa: E402
+from glassmail.core.model import remote_texts  # noqa: E402
+from glassmail.core.model.outcome import Report  # noqa: E402
+from glassmail.core.protocol.replies import REPLIES  # noqa: E402
+from glassmail.events.qmail_lines import RENDERERS as QUEUE_LINES  # noqa: E402
+from glassmail.events.session_lines import RENDERERS as SESSION_LINES  # noqa: E402
+from glassmail.faces.cli.main import main as glass  # noqa: E402
+from glassmail.settings.control_files import SETTINGS  # noqa: E402
+from glassmail.stations.deliver_report import HARD_CODES, SOFT_CODES  # noqa: E402
+from tests.covers import RESULTS, of_dialogue  # noqa: E402
+from tests.dialogue import load_all  # noqa: E402
+
+PAGE = PROJECT / "docs" / "coverage.md"
+DIALOGUES = "tests/stations/test_session.py::test_dialogue"
+
+# Areas whose every row must have a test.
+COMPLETE = ("commands", "dot-qmail instructions")
+
+
+def areas() -> dict[str, list[str]]:
+    """Area -> names of its rows."""
+    scripts = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
+    generic = {text_of(1), text_of(12)}
+    return {
+        "commands": sorted(f"command/{name}" for name in scripts if name != "glass"),
+        "verbs of glass": sorted(f"glass/{name}" for name in _verbs(glass)),
+        "control files": [f"control/{name}" for name in SETTINGS],
+        "replies of the SMTP server": [f"reply/{name}" for name in REPLIES],
+        "reports of remote delivery": [
+            f"remote/{name.lower()}"
+            for name, value in vars(remote_texts).items()
+            if isinstance(value, Report)
+        ],
+        "dot-qmail instructions": [f"dot-qmail/{kind.value}" for kind in Kind],
+        "exit codes of programs in dot-qmail files": [
+            f"program-exit/{code}" for code in sorted({0, 99, *SOFT_CODES, *HARD_CODES})
+        ],
+        "exit codes of qmail-queue": [
+            f"qmail-queue/{code}" for code in range(1, 256) if text_of(code) not in generic
+        ],
+        "log lines": [
+            f"log-line/{kind.__struct_config__.tag}" for kind in (*QUEUE_LINES, *SESSION_LINES)
+        ],
+    }
+
+
+def _verbs(command: click.Command, above: str = "") -> Iterator[str]:
+    """Name the verbs of a command, those of groups as `queue list`."""
+    if not isinstance(command, click.Group):
+        yield above
+        return
+    with click.Context(command) as context:
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            if below is not None:
+                yield from _verbs(below, f"{above} {name}".strip())
+
+
+def claims() -> dict[str, set[str]]:
+    """Name -> tests that claim to observe it, as pytest names them without parameters."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in sorted((PROJECT / "tests").rglob("test_*.py")):
+        file = str(path.relative_to(PROJECT))
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.Assign) and _is_pytestmark(node):
+                for name in _named(node.value):
+                    found[name].add(file)
+            elif isinstance(node, ast.FunctionDef):
+                for decorator in node.decorator_list:
+                    for name in _named(decorator):
+                        found[name].add(f"{file}::{node.name}")
+    for dialogue in load_all():
+        for name in of_dialogue(dialogue):
+            found[name].add(f"{DIALOGUES}[{dialogue.name}]")
+    return found
+
+
+def _is_pytestmark(node: ast.Assign) -> bool:
+    return any(isinstance(target, ast.Name) and target.id == "pytestmark" for target in node.targets)
+
+
+def _named(expression: ast.expr) -> Iterator[str]:
+    """The names in every `pytest.mark.covers(...)` of an expression."""
+    for node in ast.walk(expression):
+        is_covers = (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "covers"
+        )
+        if is_covers:
+            assert isinstance(node, ast.Call)
+            for argument in node.args:
+                if isinstance(argument, ast.Constant):
+                    yield str(argument.value)
+
+
+def problems() -> list[str]:
+    """Sentences about claims of unknown names and red rows in complete areas."""
+    table, claimed = areas(), claims()
+    known = {name for rows in table.values() for name in rows}
+    sentences = [
+        f"{name}: claimed by {', '.join(sorted(claimed[name]))}, but there is no such row"
+        for name in sorted(set(claimed) - known)
+    ]
+    for area in COMPLETE:
+        sentences += [f"{name}: no test" for name in table[area] if name not in claimed]
+    return sentences
+
+
+def page() -> str:
+    """Make the page."""
+    claimed = claims()
+    path = PROJECT / RESULTS
+    results = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    lines = [
+        "# What is tested",
+        "",
+        "Made by `tools/generate_coverage.py` after a run of the tests; not to be edited. Rows are "
+        "the catalogues in the code; a row in **red** has no test that claims it. `make check` "
+        f"fails for red rows of the complete areas: {', '.join(COMPLETE)}.",
+        "",
+        "| area | rows | with a test |",
+        "|---|---|---|",
+    ]
+    table = areas()
+    for area, rows in table.items():
+        lines.append(f"| {area} | {len(rows)} | {sum(name in claimed for name in rows)} |")
+    for area, rows in table.items():
+        lines += ["", f"## {area}", "", "| name | test | last result |", "|---|---|---|"]
+        lines += [_row(name, sorted(claimed.get(name, ())), results) for name in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, tests: list[str], results: dict[str, str]) -> str:
+    if not tests:
+        return f"| `{name}` | **red** | |"
+    more = f" and {len(tests) - 1} more" if len(tests) > 1 else ""
+    shown = tests[0].removeprefix("tests/")
+    return f"| `{name}` | `{shown}`{more} | {_result(tests, results)} |"
+
+
+def _result(tests: list[str], results: dict[str, str]) -> str:
+    """The worst result of a row's tests in the last run, `not run` when none of them ran."""
+    ended = {
+        result
+        for node, result in results.items()
+        for test in tests
+        if node == test or node.startswith((f"{test}[", f"{test}::"))
+    }
+    return next((word for word in ("failed", "passed", "skipped") if word in ended), "not run")
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or look for problems; return the exit status."""
+    for sentence in problems():
+        print(f"coverage: {sentence}", file=sys.stderr)
+    if arguments != ["--check"]:
+        PAGE.write_text(page(), "utf-8")
+    return 1 if problems() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
