@@ -12,7 +12,8 @@ _results = {}
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "covers(*names): what the test observes; see tests/covers.py")
+    line = "covers(*names): what the test observes; see tests/covers.py"
+    config.addinivalue_line("markers", line)
 
 
 @pytest.hookimpl(wrapper=True)

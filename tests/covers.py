@@ -18,9 +18,9 @@ def of_dialogue(dialogue):
     names |= {f"control/{name}" for name in DEFAULTS if dialogue.controls.get(name) is None}
     expected = [line for who, line in dialogue.turns if who == "S"]
     for name, reply in REPLIES.items():
-        start = b"%d " % reply.code
-        wanted = start + reply.text.split(b"\n")[-1]
-        if reply.text and any(line == wanted or line.startswith(wanted + b" [") for line in expected):
+        wanted = b"%d %b" % (reply.code, reply.text.split(b"\n")[-1])
+        said = [line for line in expected if line == wanted or line.startswith(wanted + b" [")]
+        if reply.text and said:
             names.add(f"reply/{name}")
     return names
 

@@ -38,6 +38,7 @@ def run(monkeypatch, capfdbinary):
     return call
 
 
+@pytest.mark.covers("command/qmail-newu")
 def test_newu(root, run):
     (root / "users/assign").write_bytes(b"=joe:joe:1:2:/h:::\n+joe-:joe:1:2:/h:-::\n.\n")
     assert run(qmail_newu.main) == (0, b"", b"")
@@ -80,6 +81,7 @@ def test_newu_texts(root, run, monkeypatch):
     assert run(qmail_newu.main)[::2] == (111, b"qmail-newu: fatal: unable to chdir\n")
 
 
+@pytest.mark.covers("command/qmail-newmrh")
 def test_newmrh(root, run):
     (root / "control/morercpthosts").write_bytes(b"One.Test \t\n# no\n\n.SUB.test\nlast.test")
     assert run(qmail_newmrh.main) == (0, b"", b"")
@@ -105,6 +107,7 @@ def test_newmrh_texts(root, run):
     assert run(qmail_newmrh.main) == (111, b"", text)
 
 
+@pytest.mark.covers("command/tcprules", "command/tcprulescheck")
 def test_tcprules_and_check_as_in_the_sample(root, run, monkeypatch):
     sample = SAMPLES / "tcprules-samples.txt"
     if not sample.exists():

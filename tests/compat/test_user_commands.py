@@ -51,6 +51,7 @@ def accounts(tmp_path, monkeypatch):
     return found
 
 
+@pytest.mark.covers("command/qmail-getpw")
 def test_getpw(root, run, accounts):
     joe = accounts[b"joe"]
     head = b"joe\0%d\000100\0%s\0" % (joe.uid, joe.home)
@@ -61,6 +62,7 @@ def test_getpw(root, run, accounts):
     assert run(qmail_getpw.main) == (100, b"", b"")
 
 
+@pytest.mark.covers("control/breakcharacter")
 def test_getpw_breaks_where_the_site_says(root, run, accounts):
     (root / "control/breakcharacter").write_bytes(b"+\n")
     assert run(qmail_getpw.main, "joe+x")[1].endswith(b"\0-\0x\0")
@@ -80,6 +82,7 @@ short:x:505
 """
 
 
+@pytest.mark.covers("command/qmail-pw2u")
 def test_pw2u(root, run):
     lines = [
         b"+:alias:7:8:/nowhere/alias:-::",

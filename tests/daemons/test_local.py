@@ -133,6 +133,7 @@ def said(results):
 DID = ("K", b"did 1+0+0\n")
 
 
+@pytest.mark.covers("control/syncmode")
 @needs_root
 @pytest.mark.parametrize("mode", ["auto", "syncfs", "fsync"])
 def test_each_user_gets_his_mail_from_a_worker_of_his_own(site, mode):
@@ -273,6 +274,7 @@ def test_forwards_go_to_the_queue_as_the_recipient(site):
     run(site, talk, mode=mode)
 
 
+@pytest.mark.covers("control/maxprograms")
 def test_programs_do_not_hold_up_others_and_are_limited(site):
     home, mode = plain(site)
     site.control("maxprograms", "2")
@@ -395,6 +397,7 @@ def test_results_for_a_queue_that_went_away_are_dropped(site):
     run(site, talk, mode=mode)
 
 
+@pytest.mark.covers("control/defaultdelivery")
 def test_a_changed_default_delivery_is_obeyed(site):
     home, mode = plain(site)
     site.control("defaultdelivery", "./Other/")

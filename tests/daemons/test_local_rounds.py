@@ -93,6 +93,31 @@ def test_a_failed_round_fails_only_those_it_served_and_bars_rounds(tmp_path, dis
     with_rounds(tmp_path, talk)
 
 
+def test_the_impatient_are_sent_away_from_a_slow_round(tmp_path, disk, monkeypatch):
+    monkeypatch.setattr(local_rounds, "PATIENCE_S", 0.0)
+
+    async def talk(rounds, device, _problems):
+        said = []
+        rounds.join([device], lambda well: said.append(("patient", well)))
+        rounds.join([device], lambda well: said.append(("waiting", well)), is_patient=False)
+        await until(lambda: said)
+        assert said == [("waiting", False)]
+        assert rounds.wants_fsync([device])
+        disk.end()
+        await until(lambda: len(said) == 2)
+        assert said[1] == ("patient", True)
+        assert not rounds.wants_fsync([device])
+        assert disk.begun == 1  # nobody was left for another round
+        rounds.set_mode(b"syncfs")
+        rounds.join([device], lambda well: said.append(("obedient", well)), is_patient=False)
+        await until(lambda: disk.begun == 2)
+        disk.end()
+        await until(lambda: len(said) == 3)
+        assert said[2] == ("obedient", True)
+
+    with_rounds(tmp_path, talk)
+
+
 def test_two_filesystems_must_both_end_well(tmp_path, disk):
     async def talk(rounds, device, _problems):
         other = rounds.learn(os.open("/proc", os.O_RDONLY), owner=1)

@@ -58,6 +58,7 @@ def test_network_mail_says_so(site):
     assert (job.code, job.part) == (9, 1)
 
 
+@pytest.mark.covers("control/virtualdomains")
 def test_the_prepend_of_virtualdomains_reaches_local(tmp_path):
     site = QueueSite(tmp_path, locals=b"here.test\n", virtualdomains=b"virt.test:fred\n")
     try:
@@ -111,6 +112,7 @@ def test_a_deferral_waits_as_qmail_waits(site):
     site.log.until(Ended)
 
 
+@pytest.mark.covers("control/queuelifetime")
 def test_a_message_too_old_dies_with_qmails_words(tmp_path):
     site = QueueSite(tmp_path, locals=b"here.test\n", queuelifetime=b"0\n")
     try:

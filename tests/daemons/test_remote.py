@@ -143,6 +143,7 @@ def at(server):
     return f"{host}:{server.port}"
 
 
+@pytest.mark.covers("control/smtproutes")
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_mail_goes_to_the_relay_and_the_result_tells_its_words(run, host):
     async def test(site):
@@ -186,6 +187,7 @@ def test_targets_are_grouped_by_where_they_go(run):
     run(test)
 
 
+@pytest.mark.covers("control/dnsserver")
 def test_dns_of_control_dnsserver(run):
     async def test(site):
         async with FakeDns(ZONE, {"sick.example": "servfail"}) as dns:
@@ -293,6 +295,7 @@ def test_a_fault_of_ours_defers_and_is_told(run):
     run(test)
 
 
+@pytest.mark.covers("control/helohost", "remote/unreadable_controls")
 def test_without_a_name_nothing_is_sent(run):
     async def test(site):
         os.unlink(os.path.join(site.root, "control", "me"))

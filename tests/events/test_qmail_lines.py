@@ -81,6 +81,10 @@ def check_log(path):
     assert rendered.splitlines() == [with_our_qp(line) for line in lines]
 
 
+@pytest.mark.covers(
+    "log-line/accepted", "log-line/started", "log-line/settled", "log-line/bounced",
+    "log-line/discarded", "log-line/ended", "log-line/load", "log-line/exiting",
+)  # fmt: skip
 @pytest.mark.parametrize("path", sorted(DATA.glob("send-log-*.txt")), ids=lambda path: path.name)
 def test_a_log_of_qmail_send_comes_out_as_it_went_in(path):
     check_log(path)
@@ -118,6 +122,7 @@ def test_a_letter_nobody_knows_is_a_mangled_report():
     assert qmail_lines.lines(settled).startswith(b"delivery 3: report mangled, will defer\n")
 
 
+@pytest.mark.covers("log-line/warned", "log-line/alerted", "log-line/setting_broken")
 def test_news_of_the_queue_reads_as_qmail_writes_it():
     assert qmail_lines.lines(Warned(0, "queue", "unable to stat mess/1")) == (
         b"warning: unable to stat mess/1\n"

@@ -1,3 +1,5 @@
+import pytest
+
 from glassmail.events import session_lines
 from glassmail.events.process import Alerted, Dropped, Warned
 from glassmail.events.smtpd import Refused, SessionEnded
@@ -23,6 +25,7 @@ REFUSED = Refused(
 ENDED = SessionEnded(15_000_000, 0, "smtp", "2001:db8::1", 25, b"", 1_000_000, "quit", 1, 2, 345)
 
 
+@pytest.mark.covers("log-line/refused")
 def test_a_refusal_is_one_line():
     assert session_lines.lines(REFUSED, b"@ ") == (
         b"@ refused 22PQ-X5MW-JQ/1 192.0.2.7:4711 - helo evil_/helo rcpt"
@@ -30,6 +33,7 @@ def test_a_refusal_is_one_line():
     )
 
 
+@pytest.mark.covers("log-line/session")
 def test_an_end_of_a_session():
     assert session_lines.lines(ENDED) == (
         b"session - 2001:db8::1:25 helo - quit accepted 1 refused 2 bytes 345 ms 14\n"

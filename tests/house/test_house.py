@@ -10,8 +10,8 @@ import pytest
 from glassmail.core.model.questions import QUESTIONS
 from glassmail.events.codec import AnyEvent
 from glassmail.events.event import Event
-from glassmail.events.queue import QueueFact
 from glassmail.events.qmail_lines import RENDERERS as QUEUE_LINES
+from glassmail.events.queue import QueueFact
 from glassmail.events.session_lines import RENDERERS as SESSION_LINES
 from glassmail.events.smtpd import SmtpdEvent, Story
 from glassmail.settings.control_files import SETTINGS
@@ -179,6 +179,8 @@ def test_every_question_has_its_sentence():
 
 
 REGISTRY = {"settings/control_files.py", "settings/showctl.py", "faces/compat/qmail_showctl.py"}
+# Declared before the commands that change passwords of a site; see the README's "Not yet".
+WITHOUT_READER = {"passwordhash"}
 
 
 def test_every_setting_is_read_somewhere():
@@ -187,7 +189,7 @@ def test_every_setting_is_read_somewhere():
         for path, words in _constants().items()
         if str(path.relative_to(SRC)) not in REGISTRY
     }
-    assert sorted(set(SETTINGS) - set().union(*readers.values())) == []
+    assert set(SETTINGS) - set().union(*readers.values()) == WITHOUT_READER
 
 
 def test_every_setting_says_what_it_is():
@@ -225,11 +227,15 @@ def _scripts():
 
 
 def test_every_command_is_installed():
+    def is_main(node):
+        is_function = isinstance(node, ast.FunctionDef)
+        return is_function and node.name == "main" and not node.args.args
+
     installed = {target.partition(":")[0] for target in _scripts().values()}
     commands = [
         path.stem
         for path in modules("faces/compat")
-        if any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree(path).body)
+        if any(is_main(node) for node in tree(path).body)
     ]
     assert [c for c in commands if f"glassmail.faces.compat.{c}" not in installed] == []
 
@@ -250,9 +256,9 @@ def test_links_of_documents_lead_somewhere():
     for path in texts():
         if path.suffix != ".md":
             continue
-        for target in re.findall(r"\]\(([^)#\s]+)", source(path)):
-            if "://" not in target and not (path.parent / target).exists():
-                broken.append(f"{name(path)}: {target}")
+        targets = re.findall(r"\]\(([^)#\s]+)", source(path))
+        gone = [t for t in targets if "://" not in t and not (path.parent / t).exists()]
+        broken += [f"{name(path)}: {target}" for target in gone]
     assert broken == []
 
 

@@ -190,6 +190,7 @@ def test_the_next_address_is_tried_when_one_refuses_the_connection(run):
     run(test)
 
 
+@pytest.mark.covers("remote/no_connection")
 def test_no_address_takes_a_connection(run):
     async def test(desk):
         [report] = await desk.send(("127.0.0.1", closed_port()), ("::1", closed_port()))
@@ -252,6 +253,7 @@ def test_a_success_clears_the_count(run):
     run(test)
 
 
+@pytest.mark.covers("remote/no_resources")
 def test_no_descriptors_left(run, monkeypatch):
     async def test(desk):
         class Loop:
@@ -429,6 +431,7 @@ def test_a_server_that_refuses_in_the_middle_of_a_large_body(run, tmp_path):
     run(test)
 
 
+@pytest.mark.covers("remote/unreadable_message")
 def test_a_body_that_shrinks_is_not_sent_as_if_whole(run, tmp_path):
     async def test(desk):
         async with FakeSmtp() as server:
@@ -442,6 +445,7 @@ def test_a_body_that_shrinks_is_not_sent_as_if_whole(run, tmp_path):
     run(test)
 
 
+@pytest.mark.covers("remote/partial_line")
 def test_what_smtp_cannot_carry(run, tmp_path):
     async def test(desk):
         async with FakeSmtp() as server:

@@ -38,6 +38,9 @@ def test_default_delivery_into_the_maildir(home):
     assert all(step.question in QUESTIONS for step in report.steps)
 
 
+@pytest.mark.covers(
+    "dot-qmail/maildir", "dot-qmail/mbox", "dot-qmail/program", "dot-qmail/forward",
+)  # fmt: skip
 def test_several_lines_in_order(home):
     for name in ("one", "two"):
         home.maildir(name)
@@ -64,6 +67,7 @@ def test_a_repeated_delivery_writes_nothing_again(home):
     assert list((home.directory / "Maildir" / "tmp").iterdir()) == []
 
 
+@pytest.mark.covers("program-exit/0", "program-exit/99")
 def test_exit_99_stops_with_success_and_sends_what_was_gathered(home):
     home.write(".qmail-n99", b"|echo one\n&a@x.test\n|echo two; exit 99\n|echo three\n&b@x.test\n")
     report = home.deliver(b"n99")
@@ -71,6 +75,10 @@ def test_exit_99_stops_with_success_and_sends_what_was_gathered(home):
     assert home.forwards[0][1] == (b"a@x.test",)
 
 
+@pytest.mark.covers(
+    "program-exit/100", "program-exit/64", "program-exit/65", "program-exit/70",
+    "program-exit/76", "program-exit/77", "program-exit/78", "program-exit/112",
+)  # fmt: skip
 @pytest.mark.parametrize("code", [100, 64, 65, 70, 76, 77, 78, 112])
 def test_hard_exit_codes(home, code):
     home.maildir()
@@ -80,6 +88,9 @@ def test_hard_exit_codes(home, code):
     assert len(home.new()) == 1  # what was delivered before stays
 
 
+@pytest.mark.covers(
+    "program-exit/71", "program-exit/74", "program-exit/75", "program-exit/111",
+)  # fmt: skip
 @pytest.mark.parametrize("code", [1, 71, 74, 75, 101, 111, 127, 255])
 def test_other_exit_codes_are_tried_again(home, code):
     home.write(".qmail-x", b"|echo later; exit %d\n|echo never\n" % code)
@@ -299,6 +310,7 @@ def furnish(home):
     home.write(".qmail-noperm", b"./np/\n", 0)
 
 
+@pytest.mark.covers("command/qmail-local")
 @pytest.mark.skipif(not probe(), reason="the reference samples are not beside the checkout")
 @pytest.mark.parametrize("ext", probe())
 def test_dry_run_says_what_qmail_local_says(home, ext):

@@ -64,6 +64,7 @@ def test_which_lines_are_ours():
     assert parse(b"echo forward", places) is None
 
 
+@pytest.mark.covers("command/forward")
 def test_forward(home):
     assert run(home, b"|forward a@x b@x") == (K, b"forward: qp 901\ndid 0+0+1\n")
     assert home.forwards == [(b"sender@src.test", (b"a@x", b"b@x"), LINE)]
@@ -84,6 +85,7 @@ def test_forward_uses_newsender_and_condredirect_sender(home):
     ]
 
 
+@pytest.mark.covers("command/condredirect")
 def test_condredirect(home):
     assert run(home, b"|condredirect a@x true\n|echo not reached") == (
         K,
@@ -100,6 +102,7 @@ def test_condredirect(home):
     assert len(home.forwards) == 1
 
 
+@pytest.mark.covers("command/bouncesaying")
 def test_bouncesaying(home):
     assert run(home, b"|bouncesaying 'Go away. (#5.7.1)'") == (D, b"Go away. (#5.7.1)\n")
     assert run(home, b"|bouncesaying no grep -q Subject") == (D, b"no\n")
@@ -108,6 +111,7 @@ def test_bouncesaying(home):
     assert run(home, b"|bouncesaying") == (D, usage)
 
 
+@pytest.mark.covers("command/except")
 def test_except(home):
     assert run(home, b"|except echo yes") == (D, b"yes\n")
     assert run(home, b"|except false") == (K, b"did 0+0+1\n")
@@ -115,6 +119,7 @@ def test_except(home):
     assert run(home, b"|except") == (D, b"except: usage: except program [ arg ... ]\n")
 
 
+@pytest.mark.covers("command/preline")
 def test_preline(home):
     assert run(home, b"|preline tee got") [0] is K
     got = (home.directory / "got").read_bytes()

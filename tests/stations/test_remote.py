@@ -99,6 +99,10 @@ def test_aliases_are_followed():
 D, Z = Outcome.FAILURE, Outcome.DEFERRAL
 
 
+@pytest.mark.covers(
+    "remote/lookup_failed", "remote/no_host_found", "remote/no_exchanger",
+    "remote/ambiguous_mx",
+)  # fmt: skip
 @pytest.mark.parametrize(
     ("host", "outcome", "text", "answer"),
     [

@@ -48,6 +48,7 @@ def test_groups(tmp_path):
     assert [settled[n].outcome.value for n in range(5)] == ["K", "K", "K", "K", "Z"]
 
 
+@pytest.mark.covers("remote/crashed")
 def test_a_fault_in_one_group_leaves_the_other_alone(tmp_path):
     async def send(target, errand):
         if target == b"x.example":

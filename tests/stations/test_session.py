@@ -107,6 +107,7 @@ def test_the_queue_goes_down(tmp_path):
     assert site.events[-1].part == 1
 
 
+@pytest.mark.covers("reply/queue_full")
 @pytest.mark.parametrize(
     ("declined", "reply"),
     [
@@ -127,6 +128,7 @@ def test_the_queue_declines(tmp_path, declined, reply):
     assert [message.part for message in site.queue.taken] == [2]
 
 
+@pytest.mark.covers("reply/no_queue")
 def test_no_codes_no_session(tmp_path):
     site = SessionSite(tmp_path, begin=False)
     site.queue.codes = 0
@@ -137,6 +139,7 @@ def test_no_codes_no_session(tmp_path):
     assert site.events[0].stage == "connect"
 
 
+@pytest.mark.covers("reply/too_many_sessions")
 def test_turned_away(tmp_path):
     site = SessionSite(tmp_path, begin=False)
     site.session.begin(replies.TOO_MANY_SESSIONS)
@@ -157,6 +160,7 @@ def test_denied_clients_hear_nothing(tmp_path):
     assert refused.steps[0].source == "control/tcp.smtp:1 192.0.2.1:deny"
 
 
+@pytest.mark.covers("control/timeoutsmtpd", "reply/timeout")
 def test_time_out_between_commands(tmp_path):
     site = SessionSite(tmp_path, parse("x", "control/timeoutsmtpd: 30\n"))
     site.heard()
@@ -244,6 +248,7 @@ def test_lost_while_the_queue_works(tmp_path):
     assert len(site.events) == 1
 
 
+@pytest.mark.covers("reply/shutting_down")
 def test_stopping(tmp_path):
     site = SessionSite(tmp_path)
     site.heard()
@@ -318,6 +323,7 @@ def test_a_check_that_waits(tmp_path, answer, reply):
     asyncio.run(scenario())
 
 
+@pytest.mark.covers("reply/trouble")
 def test_a_fault_of_a_check_is_a_451(tmp_path, monkeypatch):
     async def broken(_facts, _ask):
         raise ValueError("a fault")

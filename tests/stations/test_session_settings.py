@@ -1,5 +1,7 @@
 import os
 
+import pytest
+
 from glassmail.core.formats import cdb
 from glassmail.settings.place import Place
 from glassmail.stations.session_settings import SettingsReader
@@ -15,6 +17,7 @@ def reader(tmp_path, **files):
     return SettingsReader(Controls(str(control)), Place(str(tmp_path)), lambda: site.now), site
 
 
+@pytest.mark.covers("control/smtpgreeting", "control/localiphost")
 def test_values(tmp_path):
     settings, _ = reader(
         tmp_path, me="mx.example\n", smtpgreeting="mx.example hello\n", databytes="9\n",
@@ -44,6 +47,7 @@ def test_without_rcpthosts_nothing_is_ours(tmp_path):
     assert "openrelay" in table.summary
 
 
+@pytest.mark.covers("control/openrelay")
 def test_openrelay(tmp_path):
     settings, _ = reader(tmp_path, me="mx\n", openrelay="1\n")
     assert not settings.now().policy.rcpthosts.is_present

@@ -59,10 +59,12 @@ def test_slow_rounds_lead_to_fsync_and_quick_ones_back():
     chooser.batch_took(0.05)
     assert chooser.wants_fsync(10.2)
     assert not chooser.wants_probe(10.3)
-    assert chooser.wants_probe(11.5)
-    for _ in range(30):
-        chooser.round_took(0.003)
-    assert not chooser.wants_fsync(12)
+    assert chooser.wants_probe(12.5)
+    for seconds in (0.003, 0.003, 0.2, 0.003, 0.003):
+        chooser.round_took(seconds)
+        assert chooser.wants_fsync(13)
+    chooser.round_took(0.003)
+    assert not chooser.wants_fsync(14)
 
 
 def test_fsync_that_is_slower_is_not_kept():

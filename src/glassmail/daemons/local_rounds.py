@@ -1,5 +1,9 @@
 """Rounds of syncfs: one at a time on each filesystem, each for everybody who asked before it.
 
+Purpose:
+    A round takes as long as the filesystem's slowest writer makes it. Whoever has another way
+    joins impatiently: after PATIENCE_S of a round he is told no instead of waiting longer.
+
 Always:
     - Who joins is served by a round that BEGINS after joining. Whoever joins while a round is
       under way waits for the next one: the running one may have passed his writes already.
@@ -15,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from glassmail.daemons.local_limits import BARRED_S
 from glassmail.store.sync import Chooser, can_syncfs, sync_filesystem
 
+PATIENCE_S = 0.030  # quiet rounds take a few milliseconds
 THREADS = 8  # filesystems that can be synced at the same time
 
 Joined = Callable[[bool], None]
@@ -26,8 +31,10 @@ class _Filesystem:
         self.descriptor = descriptor
         self.chooser = Chooser(mode, can_syncfs=can_syncfs(device))
         self.owners: set[int] = set()
-        self.waiting: list[Joined] = []
+        self.waiting: list[tuple[Joined, bool]] = []  # with: is he patient?
+        self.served: list[tuple[Joined, bool]] = []  # by the round under way
         self.is_running = False
+        self.is_slow = False
 
 
 class Rounds:
@@ -79,7 +86,7 @@ class Rounds:
         wants = False
         for device in devices:
             filesystem = self._filesystems[device]
-            if filesystem.chooser.wants_fsync(now):
+            if filesystem.is_slow or filesystem.chooser.wants_fsync(now):
                 wants = True
                 if not filesystem.is_running and filesystem.chooser.wants_probe(now):
                     self._begin(filesystem)
@@ -91,8 +98,11 @@ class Rounds:
             if device in self._filesystems:
                 self._filesystems[device].chooser.batch_took(seconds)
 
-    def join(self, devices: Iterable[int], done: Joined) -> None:
-        """Call done(True) when rounds that begin from now on have ended well on all devices."""
+    def join(self, devices: Iterable[int], done: Joined, *, is_patient: bool = True) -> None:
+        """Call done(True) when rounds that begin from now on have ended well on all devices.
+
+        done(False): one of them failed, or took too long for somebody without patience.
+        """
         wanted = list(devices)
         if not wanted:
             done(True)
@@ -109,7 +119,7 @@ class Rounds:
 
         for device in wanted:
             filesystem = self._filesystems[device]
-            filesystem.waiting.append(ended)
+            filesystem.waiting.append((ended, is_patient))
             if not filesystem.is_running:
                 self._begin(filesystem)
 
@@ -118,14 +128,17 @@ class Rounds:
         self._threads.shutdown(wait=False)
 
     def _begin(self, filesystem: _Filesystem) -> None:
-        served, filesystem.waiting = filesystem.waiting, []
+        filesystem.served, filesystem.waiting = filesystem.waiting, []
         filesystem.is_running = True
         loop = asyncio.get_running_loop()
         began = loop.time()
+        timer = loop.call_later(PATIENCE_S, self._is_late, filesystem)
         future = loop.run_in_executor(self._threads, sync_filesystem, filesystem.descriptor)
 
         def ended(done: "asyncio.Future[None]") -> None:
-            filesystem.is_running = False
+            timer.cancel()
+            filesystem.is_running = filesystem.is_slow = False
+            served, filesystem.served = filesystem.served, []
             error = done.exception()
             filesystem.chooser.round_took(loop.time() - began)
             if error is not None:
@@ -135,11 +148,23 @@ class Rounds:
             # The next round begins before the owners of this one hear of it: it owes them nothing.
             if filesystem.waiting:
                 self._begin(filesystem)
-            for joined in served:
+            for joined, _is_patient in served:
                 joined(error is None)
             self._drop_unused(filesystem)
 
         future.add_done_callback(ended)
+
+    def _is_late(self, filesystem: _Filesystem) -> None:
+        """Send the impatient away; they have another way than this round or the next."""
+        if filesystem.chooser.mode == b"syncfs":
+            return
+        filesystem.is_slow = True
+        everybody = filesystem.served + filesystem.waiting
+        filesystem.served = [each for each in filesystem.served if each[1]]
+        filesystem.waiting = [each for each in filesystem.waiting if each[1]]
+        for joined, is_patient in everybody:
+            if not is_patient:
+                joined(False)
 
     def _drop_unused(self, filesystem: _Filesystem) -> None:
         is_used = filesystem.owners or filesystem.waiting or filesystem.is_running

@@ -27,7 +27,7 @@ from glassmail.net.blocking import (
     peer_credentials,
     receive_some,
 )
-from glassmail.net.limits import UNSENT_BYTES_MAX
+from glassmail.net.limits import JOIN_BYTES, UNSENT_BYTES_MAX
 
 __all__ = [
     "BlockingChannel",
@@ -38,6 +38,8 @@ __all__ = [
     "frame",
     "peer_credentials",
 ]
+
+CLOSED = "closed"
 
 
 class Channel:
@@ -61,7 +63,8 @@ class Channel:
         self._reader = FrameReader()
         self._unsent: deque[tuple[bytes, Sequence[int]]] = deque()
         self._unsent_bytes = 0
-        self._is_waiting = False
+        self._is_waiting = False  # for the socket to take more
+        self._is_due = False  # a flush comes with the next round of the loop
         self._loop.add_reader(sock.fileno(), self._readable)
 
     @property
@@ -70,7 +73,10 @@ class Channel:
         return self._unsent_bytes
 
     def send(self, payload: bytes, descriptors: Sequence[int] = ()) -> None:
-        """Send one frame. The descriptors are duplicated, the caller keeps and closes its own."""
+        """Send one frame with the next round of the loop: frames of one round share a system call.
+
+        The descriptors are duplicated, the caller keeps and closes its own.
+        """
         if not self.is_open:
             return
         data = frame(payload, len(descriptors))
@@ -80,10 +86,14 @@ class Channel:
         kept = [os.dup(number) for number in descriptors]
         self._unsent.append((data, kept))
         self._unsent_bytes += len(data)
-        if not self._is_waiting:
-            self._flush()
+        if not self._is_waiting and not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
+        self._is_due = False
+        if not self.is_open:
+            return
         try:
             while self._unsent:
                 self._send_some()
@@ -104,15 +114,31 @@ class Channel:
         if descriptors:
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))]
             sent = self.sock.sendmsg([data], rights)
+            for number in descriptors:
+                os.close(number)
         else:
+            if len(self._unsent) > 1:
+                data = self._join(data)
             sent = self.sock.send(data)
-        for number in descriptors:
-            os.close(number)
         self._unsent_bytes -= sent
         if sent < len(data):
             self._unsent[0] = (data[sent:], ())
         else:
             self._unsent.popleft()
+
+    def _join(self, data: bytes) -> bytes:
+        """Join the frames at the front that carry no descriptors, up to JOIN_BYTES."""
+        unsent = self._unsent
+        parts = [data]
+        size = len(data)
+        while len(unsent) > 1 and not unsent[1][1] and size + len(unsent[1][0]) <= JOIN_BYTES:
+            unsent.popleft()
+            parts.append(unsent[0][0])
+            size += len(parts[-1])
+        if len(parts) == 1:
+            return data
+        unsent[0] = (b"".join(parts), ())
+        return unsent[0][0]
 
     def _readable(self) -> None:
         try:
@@ -134,8 +160,13 @@ class Channel:
                 for number in belonging:
                     os.close(number)
 
-    def close(self, reason: str = "closed") -> None:
-        """Close now; what was not sent is lost. The owner's on_close is called once."""
+    def close(self, reason: str = CLOSED) -> None:
+        """Close now; what the socket does not take at once is lost.
+
+        The owner's on_close is called once.
+        """
+        if self._is_due and reason == CLOSED:
+            self._flush()  # what was said just before an orderly end still goes out
         if not self.is_open:
             return
         self.is_open = False

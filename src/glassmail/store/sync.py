@@ -21,7 +21,8 @@ FSYNC_THREADS = 16  # the journal commits of concurrent fsyncs are shared
 SYNCFS_FILESYSTEMS = (b"ext4", b"xfs")
 SYNCFS_KERNEL = (5, 8)  # from here on syncfs reports write errors
 SLOW_S = 0.020  # a round slower than this makes us look whether fsync would be faster
-PROBE_INTERVAL_S = 1.0  # how often the way not taken is measured
+PROBE_INTERVAL_S = 2.0  # how often the way not taken is measured
+QUICK_ROUNDS = 3  # in a row, before rounds are used again after they were slow
 WEIGHT = 0.25  # of the newest measurement in the average
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -105,6 +106,7 @@ class Chooser:
         self._round_s = 0.0
         self._batch_s = 0.0
         self._is_on_fsync = False
+        self._quick_rounds = 0
         self._probed_at = 0.0
         self._barred_until = 0.0
 
@@ -133,6 +135,7 @@ class Chooser:
     def round_took(self, seconds: float) -> None:
         """Learn how long a round of syncfs took. A message waits for two of them."""
         self._round_s += (seconds - self._round_s) * (WEIGHT if self._round_s else 1.0)
+        self._quick_rounds = self._quick_rounds + 1 if seconds <= SLOW_S else 0
         self._decide()
 
     def batch_took(self, seconds: float) -> None:
@@ -145,10 +148,10 @@ class Chooser:
         self._barred_until = until
 
     def _decide(self) -> None:
-        if not self._round_s or not self._batch_s:
-            return
-        two_rounds = 2 * self._round_s
-        if self._is_on_fsync:  # go back only for a clear gain, so that we do not swing
-            self._is_on_fsync = two_rounds > 0.7 * self._batch_s and self._round_s > SLOW_S / 2
-        else:
-            self._is_on_fsync = self._round_s > SLOW_S and self._batch_s < 0.7 * two_rounds
+        if self._is_on_fsync:
+            # One quick round between slow ones proves nothing: a bulk writer pauses, too.
+            if self._quick_rounds >= QUICK_ROUNDS:
+                self._is_on_fsync = False
+                self._round_s = 0.0
+        elif self._round_s > SLOW_S and self._batch_s:
+            self._is_on_fsync = self._batch_s < 2 * self._round_s

@@ -3,6 +3,10 @@ import pytest
 from glassmail.core.formats.queue_exit import text_of
 
 
+@pytest.mark.covers(
+    "qmail-queue/11", "qmail-queue/66", "qmail-queue/91", "qmail-queue/115",
+    "qmail-queue/120",
+)  # fmt: skip
 @pytest.mark.parametrize(
     ("code", "text"),
     [

@@ -32,6 +32,7 @@ def trail(verdict):
     return [(step.subject, step.answer, step.source) for step in verdict.steps]
 
 
+@pytest.mark.covers("reply/denied")
 def test_client_rule():
     verdict, _ = ask(client_rule.check, facts())
     assert verdict.reply is None
@@ -140,6 +141,7 @@ def test_relayclient():
     assert trail(verdict) == [(b"192.0.2.1", YES, RULE)]
 
 
+@pytest.mark.covers("control/envnoathost")
 @pytest.mark.parametrize(
     ("recipient", "is_asked"),
     [

@@ -156,6 +156,7 @@ def test_bytes_before_the_greeting_wait():
     assert core.output() == b"220 mx ESMTP\r\n250 ok\r\n"
 
 
+@pytest.mark.covers("reply/queue_down")
 def test_a_refused_data_ends_the_transaction():
     core = greeted()
     core.receive(b"MAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\n")
@@ -192,6 +193,7 @@ def test_an_endless_command_line_is_bounded(size):
     assert core.output() == b"500 command line too long (#5.5.2)\r\n"
 
 
+@pytest.mark.covers("reply/too_many_recipients")
 def test_too_many_recipients_do_not_count_as_errors(monkeypatch):
     monkeypatch.setattr(smtp_server, "RECIPIENTS_MAX", 3)
     assert RECIPIENTS_MAX == 50_000

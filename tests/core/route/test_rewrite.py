@@ -102,6 +102,7 @@ def test_no_line_for_it_ends_with_the_catch_all():
     )
 
 
+@pytest.mark.covers("control/percenthack")
 def test_missing_files_are_empty_tables_and_say_so():
     empty = RoutingTables(
         b"me.test",

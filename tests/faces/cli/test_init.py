@@ -6,6 +6,8 @@ from click.testing import CliRunner
 
 from glassmail.faces.cli.init import init
 
+pytestmark = pytest.mark.covers("glass/init")
+
 
 @pytest.fixture
 def run(tmp_path):

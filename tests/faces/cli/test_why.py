@@ -15,6 +15,8 @@ from glassmail.store.history.writer import History
 from glassmail.store.multilog import LogDirectory
 from tests.store.history.story import NOON, S, delivered, refused
 
+pytestmark = pytest.mark.covers("glass/why")
+
 
 @pytest.fixture
 def root(tmp_path):
@@ -102,6 +104,7 @@ def test_what_cannot_be_read_is_exit_3(root):
     assert path in done.stderr
 
 
+@pytest.mark.covers("glass/log tail")
 def test_log_tail(root):
     done = run(log, "tail", "--root", root, "-n", "2")
     assert done.exit_code == 0
@@ -113,6 +116,7 @@ def test_log_tail(root):
     assert row == {"time": "2026-11-20T12:00:04.000000Z", "log": "send", "line": "end msg 4"}
 
 
+@pytest.mark.covers("glass/log grep")
 def test_log_grep(root):
     assert run(log, "grep", "--root", root, "msg 3").stdout == "2026-11-20 12:00:03.000 end msg 3\n"
     assert run(log, "grep", "--root", root, "MSG 3").exit_code == 1

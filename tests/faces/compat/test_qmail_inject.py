@@ -13,6 +13,8 @@ from tests.faces.compat.command import arguments, environment, make_site, run
 from tests.faces.compat.fake_queue import FakeQueue
 from tests.shared import SAMPLES
 
+pytestmark = pytest.mark.covers("command/qmail-inject")
+
 CASES = Path(__file__).resolve().parents[2] / "data" / "compat" / "inject.txt"
 
 
@@ -225,6 +227,9 @@ def test_missing_home_and_unreadable_control(root):
     assert (done.returncode, done.stderr) == (111, b"qmail-inject: fatal: internal bug\n")
 
 
+@pytest.mark.covers(
+    "control/defaultdomain", "control/defaulthost", "control/idhost", "control/plusdomain",
+)  # fmt: skip
 def test_defaults_are_those_of_the_registry(root):
     (root / "control/me").unlink()
     for name in ("defaultdomain", "defaulthost", "plusdomain", "idhost"):

@@ -6,6 +6,8 @@ from glassmail.faces.compat.qmail_qread import lines
 from tests.faces.compat.command import make_site, run
 from tests.faces.compat.fake_queue import FakeQueue
 
+pytestmark = pytest.mark.covers("command/qmail-qread")
+
 EXPECTED = (Path(__file__).resolve().parents[2] / "data" / "compat" / "qread.txt").read_bytes()
 BORN = 1_795_187_041  # 20 Nov 2026 15:04:01
 

@@ -5,6 +5,8 @@ import pytest
 from tests.faces.compat.command import make_site, run
 from tests.faces.compat.fake_queue import FakeQueue
 
+pytestmark = pytest.mark.covers("command/qmail-qstat")
+
 EXPECTED = (Path(__file__).resolve().parents[2] / "data" / "compat" / "qstat.txt").read_bytes()
 
 

@@ -11,6 +11,8 @@ from glassmail.store.drop import is_finished, open_drop
 from tests.faces.compat.command import arguments, environment, make_site, run_queue
 from tests.faces.compat.fake_queue import FakeQueue
 
+pytestmark = pytest.mark.covers("command/qmail-queue")
+
 MESSAGE = b"Subject: x\n\nbody\n"
 ENVELOPE = b"Fa@b.test\0Tc@d.test\0Te@f.test\0\0"
 

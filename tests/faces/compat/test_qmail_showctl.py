@@ -11,6 +11,8 @@ from glassmail.settings.showctl import BUILT, QMAIL, own_sentences
 from glassmail.store.control import ControlError
 from tests.faces.compat.command import make_site, run
 
+pytestmark = pytest.mark.covers("command/qmail-showctl")
+
 EXPECTED = (Path(__file__).resolve().parents[2] / "data" / "compat" / "showctl.txt").read_text()
 CONTROL = {
     "badmailfrom": "bad@spam.test\n@evil.test\n",

@@ -6,6 +6,8 @@ from glassmail.faces.compat import qmail_tcpok, qmail_tcpto
 from glassmail.store.tcpto import TcpTimeouts
 from tests.shared import SAMPLES
 
+pytestmark = pytest.mark.covers("command/qmail-tcpto", "command/qmail-tcpok")
+
 NOW = 1_800_000_000
 LINES = (
     "192.0.2.7 timed out 100 seconds ago; # recent timeouts: 2\n"

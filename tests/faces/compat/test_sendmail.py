@@ -7,6 +7,8 @@ from tests.faces.compat.command import environment, make_site, run
 from tests.faces.compat.fake_queue import FakeQueue
 from tests.faces.compat.test_qmail_inject import queued
 
+pytestmark = pytest.mark.covers("command/sendmail")
+
 USAGE = b"sendmail: usage: sendmail [ -t ] [ -fsender ] [ -Fname ] [ -bp ] [ -bs ] [ arg ... ]\n"
 
 
@@ -84,6 +86,7 @@ def test_a_relative_root_is_meant_from_where_it_was_called(root):
     assert len(queue.taken) == 1
 
 
+@pytest.mark.covers("command/mailq", "command/newaliases")
 def test_names_of_the_program(root):
     done = called_as("newaliases", root)
     text = b"sendmail: fatal: please use fastforward/newaliases instead\n"

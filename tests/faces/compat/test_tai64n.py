@@ -62,6 +62,7 @@ def test_a_moment_beyond_the_calendar_stays():
     assert localize(line) == line
 
 
+@pytest.mark.covers("command/tai64n", "command/tai64nlocal")
 def test_the_commands():
     stamped = run("tai64n", b"hello\nlast")
     assert [line[26:] for line in stamped.split(b"\n")] == [b"hello", b"last"]
