@@ -44,7 +44,7 @@ ATTACH_S = 5.0
 TRIES = 40
 POINTS_PER_START = 6  # a new server then: the pauses before restarts grow with each death
 WITHIN_S = 30.0
-_CALL = re.compile(r"^(?:\[pid +)?(\d+)?\]? ?(?:[\d.]+ )?(\w+)\(")
+_CALL = re.compile(r"(\d+) +(\w+)\(")
 
 
 class Point(NamedTuple):

@@ -79,10 +79,12 @@ def test_events_arrive_in_one_batch(loop, ear):
     async def main():
         teller = Reporter(ear.path, "smtpd")
         teller.start()
+        await asyncio.sleep(0.01)  # what is said goes out with the next round of the loop
         assert ear.accept() == Hello("smtpd", os.getpid())
         for _ in range(3):
             teller.tell(ENDED)
         await until(lambda: not teller._events)
+        await asyncio.sleep(0.01)
         frame = DECODER.decode(ear.channel.receive()[0])
         assert codec.decode(frame.events) == [ENDED] * 3
         teller.close()
@@ -95,10 +97,12 @@ def test_a_full_batch_does_not_wait_for_the_timer(loop, ear):
     async def main():
         teller = Reporter(ear.path, "smtpd")
         teller.start()
+        await asyncio.sleep(0.01)  # what is said goes out with the next round of the loop
         ear.accept()
         for number in range(BATCH_EVENTS):
             teller.tell(refusal(number))
         assert not teller._events  # already sent, without a turn of the loop
+        await asyncio.sleep(0.01)
         assert [event.at for event in ear.hear(BATCH_EVENTS)] == list(range(BATCH_EVENTS))
         teller.close()
 
@@ -109,9 +113,11 @@ def test_close_sends_the_rest(ear):
     async def main():
         teller = Reporter(ear.path, "smtpd")
         teller.start()
+        await asyncio.sleep(0.01)  # what is said goes out with the next round of the loop
         ear.accept()
         teller.tell(ENDED)
         teller.close()
+        await asyncio.sleep(0.01)
         assert ear.hear(1) == [ENDED]
         teller.tell(ENDED)  # after the end nothing is kept
         assert not teller._events
@@ -125,6 +131,7 @@ def test_while_the_log_is_away_noise_goes_first_and_is_counted(tmp_path):
     async def main():
         teller = Reporter(str(path), "smtpd")
         teller.start()
+        await asyncio.sleep(0.01)  # what is said goes out with the next round of the loop
         noise = KEPT_EVENTS_MAX * 2
         refusals = KEPT_EVENTS_MAX // 2
         for number in range(noise):
@@ -155,6 +162,7 @@ def test_refusals_are_bounded_too_and_the_newest_stay(tmp_path):
     async def main():
         teller = Reporter(str(tmp_path / "nobody"), "smtpd")
         teller.start()
+        await asyncio.sleep(0.01)  # what is said goes out with the next round of the loop
         count = KEPT_EVENTS_MAX * 3
         for number in range(count):
             teller.tell(refusal(number))
@@ -170,6 +178,7 @@ def test_a_log_that_does_not_read_costs_no_memory(ear):
     async def main():
         teller = Reporter(ear.path, "smtpd")
         teller.start()
+        await asyncio.sleep(0.01)  # what is said goes out with the next round of the loop
         ear.accept()
         big = Alerted(1, "smtpd", "x" * 2_000)
         for _ in range(20_000):
@@ -186,10 +195,12 @@ def test_an_event_too_long_for_a_frame_is_dropped_alone(ear):
     async def main():
         teller = Reporter(ear.path, "smtpd")
         teller.start()
+        await asyncio.sleep(0.01)  # what is said goes out with the next round of the loop
         ear.accept()
         for event in (ENDED, Alerted(1, "smtpd", "x" * 5_000_000), ENDED):
             teller.tell(event)
         await until(lambda: not teller._events)
+        await asyncio.sleep(0.01)
         assert ear.hear(2) == [ENDED, ENDED]
         assert teller.dropped == 1
         teller.close()
@@ -201,6 +212,7 @@ def test_telling_is_cheap(tmp_path):
     async def main():
         teller = Reporter(str(tmp_path / "nobody"), "smtpd")
         teller.start()
+        await asyncio.sleep(0.01)  # what is said goes out with the next round of the loop
         best = 1.0
         for _ in range(5):
             began = time.perf_counter()
@@ -216,6 +228,7 @@ def test_telling_is_cheap(tmp_path):
 def test_tell_once_without_a_loop(ear):
     assert tell_once(ear.path, "queue", NOTICE)
     assert ear.accept() == Hello("queue", os.getpid())
+    await asyncio.sleep(0.01)
     assert ear.hear(1) == [NOTICE]
 
 
