@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 help:
 	@echo 'make run    a mail server of your own in ./demo, with a first message'
 	@echo 'make test   all tests, after setting up what they need'
-	@echo 'make check  style, types and layers'
+	@echo 'make check  style, types, layers and documents'
 	@echo 'make bench  speed beside Postfix;  make crash  power cuts;  make fuzz  hostile input'
 	@echo 'make clean  remove what these made (not .venv)'
 
@@ -23,6 +23,8 @@ check:
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
 	@.venv/bin/lint-imports
+	@$(PYTHON) tools/generate_docs.py --check
+	@$(PYTHON) tools/generate_coverage.py --check
 
 bench crash fuzz:
 	@tools/setup.sh test

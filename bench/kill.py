@@ -116,6 +116,9 @@ def main() -> int:
           + ", ".join(f"{role} {count}" for role, count in sorted(killed.items()))
           + f"): {tally.accepted} accepted, {tally.lost} lost, {tally.duplicated} duplicated, "
           f"{tally.damaged} damaged (seed {arguments.seed})")  # fmt: skip
+    if ledger.duplicates:
+        print("    duplicated by kind: "
+              + ", ".join(f"{kind} {count}" for kind, count in ledger.duplicates.items()))  # fmt: skip
     for note in [undone, *ledger.notes[:10]]:
         if note:
             print(f"    {note}")

@@ -34,6 +34,7 @@ class Ledger:
         self._files: dict[str, str] = {}  # file name -> number of the message
         self._counts: Counter[str] = Counter()
         self.tally = Tally()
+        self.duplicates: Counter[str] = Counter()  # by kind of hand-in
         self.notes: list[str] = []
 
     def missing(self, accepted: dict[str, Kind]) -> list[str]:
@@ -94,7 +95,10 @@ class Ledger:
         for ident, count in doubles.items():
             self.tally.duplicated += count - 1
             self._counts[ident] = 1
-            self.notes.append(f"duplicated: {ident}, {count} files")
+            kind = accepted[ident].name if ident in accepted else "never promised"
+            self.duplicates[kind] += count - 1
+            names = sorted(name for name, other in self._files.items() if other == ident)
+            self.notes.append(f"duplicated: {ident} ({kind}): {', '.join(names)}")
 
     def __len__(self) -> int:
         return len(self._files)

@@ -142,11 +142,17 @@ def test_each_user_gets_his_mail_from_a_worker_of_his_own(site, mode):
 
     async def talk(queue):
         targets = tuple(queue.target(n + b"@x.test", i) for i, n in enumerate([b"joe", b"ann"]))
-        results = await queue.deliver(job(1, targets), *(job(n, (queue.target(b"joe@x.test"),)) for n in range(2, 40)))
+        results = await queue.deliver(
+            job(1, targets), *(job(n, (queue.target(b"joe@x.test"),)) for n in range(2, 40))
+        )
         assert set(said(results)) == {DID}
         assert len(site.workers()) == 2
-        for pid, status in ((pid, Path(f"/proc/{pid}/status").read_text()) for pid in site.workers()):
-            uids = [line.split()[1:] for line in status.splitlines() if line[:4] in ("Uid:", "Gid:")]
+        for pid, status in (
+            (pid, Path(f"/proc/{pid}/status").read_text()) for pid in site.workers()
+        ):
+            uids = [
+                line.split()[1:] for line in status.splitlines() if line[:4] in ("Uid:", "Gid:")
+            ]
             assert len({uid for line in uids for uid in line}) == 1, pid
             assert "Groups:\t \n" in status
         steps = [step.question for step in results[0].steps]
@@ -248,7 +254,9 @@ def test_a_body_in_a_file(site, tmp_path):
 def test_forwards_go_to_the_queue_as_the_recipient(site):
     home, mode = plain(site)
     (home / ".qmail-f").write_text("&a@x.test\n./Maildir/\nb@x.test\n")
-    (home / ".qmail-g").write_text("|forward c@x.test\n|cat >/dev/null\n|condredirect d@x.test true\n")
+    (home / ".qmail-g").write_text(
+        "|forward c@x.test\n|cat >/dev/null\n|condredirect d@x.test true\n"
+    )
 
     async def talk(queue):
         first, second = queue.target(b"joe-f@x.test", 3), queue.target(b"joe-g@x.test", 4)

@@ -228,7 +228,6 @@ def test_telling_is_cheap(tmp_path):
 def test_tell_once_without_a_loop(ear):
     assert tell_once(ear.path, "queue", NOTICE)
     assert ear.accept() == Hello("queue", os.getpid())
-    await asyncio.sleep(0.01)
     assert ear.hear(1) == [NOTICE]
 
 

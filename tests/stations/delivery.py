@@ -39,7 +39,9 @@ class Home:
         return {path.name: path.read_bytes() for path in sorted(new.iterdir())}
 
     def task(self, ext=b"", dash=None, body=BODY, **changes):
-        user = User(b"joe", os.getuid(), os.getgid(), self.path, b"-" if dash is None else dash, ext)
+        user = User(
+            b"joe", os.getuid(), os.getgid(), self.path, b"-" if dash is None else dash, ext
+        )
         fields = {
             "user": user,
             "local": b"virt.test-" + ext if ext else b"joe",

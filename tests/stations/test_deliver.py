@@ -143,7 +143,7 @@ def variables(text):
 
 def test_data_reaches_programs_by_the_environment_only(home):
     hostile = b'a"$(touch marker)`touch marker`;touch marker\x01\xff'
-    home.write(".qmail-default", b"|printf %s \"$EXT\" >ext; printf %s \"$SENDER\" >sender\n")
+    home.write(".qmail-default", b'|printf %s "$EXT" >ext; printf %s "$SENDER" >sender\n')
     assert home.deliver(hostile, sender=hostile + b"@x").outcome is K
     assert (home.directory / "ext").read_bytes() == hostile
     assert (home.directory / "sender").read_bytes() == hostile + b"@x"

@@ -121,7 +121,7 @@ def test_except(home):
 
 @pytest.mark.covers("command/preline")
 def test_preline(home):
-    assert run(home, b"|preline tee got") [0] is K
+    assert run(home, b"|preline tee got")[0] is K
     got = (home.directory / "got").read_bytes()
     assert got.startswith(b"From sender@src.test ")
     assert got.endswith(b"Return-Path: <sender@src.test>\n" + LINE + HEAD + BODY)

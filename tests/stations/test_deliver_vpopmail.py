@@ -22,9 +22,7 @@ class Domain(Home):
         return directory
 
     def to(self, name, **changes):
-        report = self.deliver(
-            name, local=b"example.com-" + name, host=b"example.com", **changes
-        )
+        report = self.deliver(name, local=b"example.com-" + name, host=b"example.com", **changes)
         return report.outcome, report.text, report
 
     def mailbox(self, name):

@@ -65,7 +65,9 @@ def test_old_sums_that_say_full_are_counted_anew(path):
     assert sums(path) == b"1000S,3C\n0 0\n"
 
 
-@pytest.mark.parametrize("text", [b"999S\n0 0\n", b"odd\n", b"1000S,3C\n1_0 1\n", b"1000S,3C\n" + b"1 1\n" * 2_000])
+@pytest.mark.parametrize(
+    "text", [b"999S\n0 0\n", b"odd\n", b"1000S,3C\n1_0 1\n", b"1000S,3C\n" + b"1 1\n" * 2_000]
+)
 def test_sums_of_another_quota_or_torn_or_long_are_counted_anew(path, text):
     with open(path + b"maildirsize", "wb") as file:
         file.write(text)

@@ -31,7 +31,7 @@ from glassmail.core.route.users import User
 from glassmail.daemons import local_forker
 from glassmail.daemons.context import Context
 from glassmail.daemons.life import Life, live
-from glassmail.daemons.local_limits import IDLE_CHECK_S, RESULTS_MAX, STOP_S
+from glassmail.daemons.local_limits import ASSIGNMENTS_MAX, IDLE_CHECK_S, RESULTS_MAX, STOP_S
 from glassmail.daemons.local_messages import (
     Assignment,
     Device,
@@ -164,13 +164,12 @@ class Starter:
             key = self._users.rights_of(found.user)
             groups.setdefault(key, []).append(_assign(self._task, target, local, host, found.user))
         now = asyncio.get_running_loop().time()
-        last = len(groups) - 1
-        for index, (key, assigned) in enumerate(groups.items()):
-            given = descriptor
-            if descriptor >= 0 and index < last:
-                given = os.dup(descriptor)
-            self._pool.give(key, _work(job, tuple(assigned)), given, now)
-        if not groups and descriptor >= 0:
+        for key, assigned in groups.items():
+            for at in range(0, len(assigned), ASSIGNMENTS_MAX):
+                given = os.dup(descriptor) if descriptor >= 0 else -1
+                part = tuple(assigned[at : at + ASSIGNMENTS_MAX])
+                self._pool.give(key, _work(job, part), given, now)
+        if descriptor >= 0:
             os.close(descriptor)
 
     def _refuse(self, target: Target, report: Report) -> None:
@@ -303,6 +302,8 @@ class Starter:
         if self._life.ended.is_set():
             return  # we hang up on all of them; the queue hands their work out again
         self._rounds.leave(handle.token)
+        for key in [key for key in self._batches if key[0] == handle.token]:
+            del self._batches[key]
         results = []
         for task in sorted(handle.tasks):
             self._places.leave(task)

@@ -15,6 +15,7 @@ import msgspec
 
 from glassmail.daemons.local_limits import WORKER_IDLE_S, WORKERS_MAX, WORKS_BYTES_MAX
 from glassmail.daemons.local_messages import (
+    Assignment,
     Died,
     Fork,
     FromWorker,
@@ -60,7 +61,7 @@ class WorkerHandle:
             self.send(Works((work,)), (descriptor,))
             os.close(descriptor)
             return
-        size = len(work.head) + len(work.body or b"") + 256 * len(work.assignments)
+        size = len(work.head) + len(work.body or b"") + sum(map(_size, work.assignments))
         if self._works and self._bytes + size > WORKS_BYTES_MAX:
             self.flush()
         self._works.append(work)
@@ -235,3 +236,9 @@ class Pool:
             os.close(number)
         died = died_decoder.decode(payload)
         self._on_death(self._keys.pop(died.token, (-1, -1)), died)
+
+
+def _size(given: Assignment) -> int:
+    """Estimate what a recipient takes in a frame."""
+    texts = (given.key, given.local, given.host, given.name, given.home, given.dash, given.ext)
+    return 64 + sum(map(len, texts))

@@ -44,7 +44,7 @@ from glassmail.daemons.local_messages import (
     Written,
     to_worker,
 )
-from glassmail.daemons.worker_child import Child
+from glassmail.daemons.worker_child import Child, bounded
 from glassmail.daemons.worker_queue import QueueLine
 from glassmail.net.blocking import BlockingChannel
 from glassmail.net.messages import encode
@@ -87,6 +87,7 @@ class Worker:
     def __init__(self, sock: socket.socket, queue_path: str) -> None:
         self._channel = BlockingChannel(sock)
         self._queue_path = queue_path
+        self._rights = (os.getuid(), os.getgid())
         self._queue = QueueLine(queue_path)
         self._folders = Folders()
         self._cache = DotQmailCache()
@@ -170,7 +171,7 @@ class Worker:
         letter = Letter(work.head, work.body, descriptor, work.size)
         letter.users = len(work.assignments)
         for given in work.assignments:
-            user = User(given.name, os.getuid(), os.getgid(), given.home, given.dash, given.ext)
+            user = User(given.name, *self._rights, given.home, given.dash, given.ext)
             task = Task(
                 user, given.local, given.host, work.sender, letter, work.message, given.number,
                 given.key, work.born, work.code, work.part, work.attempt,

@@ -9,7 +9,10 @@ from types import FrameType
 
 import msgspec
 
+from glassmail.core.model.limits import TRAIL_STEPS_MAX
+from glassmail.core.model.trail import Trail
 from glassmail.daemons import worker_limits
+from glassmail.daemons.local_limits import TRAIL_BYTES_MAX
 from glassmail.daemons.local_messages import Done, done_decoder
 from glassmail.daemons.worker_queue import forward_alone
 from glassmail.net.messages import encode
@@ -19,6 +22,7 @@ from glassmail.stations.deliver_report import LOCAL_CRASHED
 from glassmail.stations.deliver_wants import Course, Task, Want
 
 READ_BYTES = 65_536
+STEP_MAX = 1_000  # kept of subject and source of the last step, when a trail is cut
 RESULT_BYTES_MAX = 1_048_576
 
 
@@ -100,7 +104,7 @@ def _carry_out(
     signal.signal(signal.SIGTERM, _stop)
     worker_limits.restore()
     report = finish(course, want, lambda forward: forward_alone(queue_path, task, forward))
-    data = encode(Done(number, report.outcome.value, report.text, report.steps))
+    data = encode(Done(number, report.outcome.value, report.text, bounded(report.steps)))
     view = memoryview(data)
     while view:
         view = view[os.write(writer, view) :]
@@ -109,3 +113,15 @@ def _carry_out(
 def _stop(_number: int, _frame: FrameType | None) -> None:
     programs.kill_running()
     os._exit(1)
+
+
+def bounded(steps: Trail) -> Trail:
+    """Cut a trail to what a frame can hold; its last step, the deciding one, stays."""
+    left = TRAIL_BYTES_MAX
+    for at, step in enumerate(steps):
+        left -= len(step.subject) + len(step.answer) + len(step.source)
+        if left < 0 or at >= TRAIL_STEPS_MAX:
+            last = steps[-1]
+            last = last._replace(subject=last.subject[:STEP_MAX], source=last.source[:STEP_MAX])
+            return (*steps[:at], last)
+    return steps

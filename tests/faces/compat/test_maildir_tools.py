@@ -33,7 +33,11 @@ def put(path, text, changed):
 
 
 def convert(root, **more):
-    names = {"MAILDIR": str(root / "Maildir"), "MAIL": str(root / "mbox"), "MAILTMP": str(root / "t")}
+    names = {
+        "MAILDIR": str(root / "Maildir"),
+        "MAIL": str(root / "mbox"),
+        "MAILTMP": str(root / "t"),
+    }
     return run("maildir2mbox", root, **{**names, **more})
 
 

@@ -12,9 +12,7 @@ from tests.shared import SAMPLES
 
 MESSAGE = b"Received: x\nSubject: s\n\nbody\n"
 NOBODY = 65_534
-USAGE = (
-    b"qmail-local: usage: qmail-local [ -nN ] user homedir local dash ext domain sender aliasempty\n"
-)
+USAGE = b"qmail-local: usage: qmail-local [ -nN ] user homedir local dash ext domain sender aliasempty\n"
 
 
 @pytest.fixture
