@@ -4,8 +4,10 @@ Each thread hands in numbered messages as fast as it is answered and notes a num
 has read the 250. The notes live in the harness's memory, outside of the filesystem that is cut.
 """
 
+import itertools
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import letters
@@ -60,10 +62,10 @@ class Handing:
                 self.accepted.pop(ident, None)
 
     def _hand_in(self, number: int) -> None:
-        serial = 0
+        serials = itertools.count()  # never used twice: what broke off is not sent again
         while not self._stopping.is_set():
             try:
-                serial = self._session(number, serial)
+                self._session(number, serials)
             except LoadError as error:
                 # A closed connection is the cut; anything else a refusal, which is no loss.
                 if "b''" not in str(error):
@@ -74,16 +76,16 @@ class Handing:
                 if self._stopping.wait(0.05):
                     return
 
-    def _session(self, number: int, serial: int) -> int:
+    def _session(self, number: int, serials: Iterator[int]) -> None:
         client = Client(self._place, timeout_s=30.0)
         try:
             client.command(b"EHLO crash.test")
             for _ in range(PER_CONNECTION):
                 if self._stopping.is_set():
                     break
+                serial = next(serials)
                 kind = self._kinds[serial % len(self._kinds)]
                 ident = f"{self._prefix}-{number}-{serial}"
-                serial += 1
                 client.command(b"MAIL FROM:<" + kind.sender + b">")
                 client.command(b"RCPT TO:<" + kind.recipient + b">")
                 client.data(letters.wire(ident, self._sizes))
@@ -91,4 +93,3 @@ class Handing:
                 self.accepted[ident] = kind
         finally:
             client.close(quit_first=False)
-        return serial

@@ -7,8 +7,8 @@ A fragment is `changes/NAME.added.md`, `.changed.md` or `.fixed.md`: one or two 
 section stands first, below the file's head. --draft prints the section and changes nothing.
 """
 
-import datetime
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
         if arguments == ["--draft"]:
             print(section("Unreleased", found))
             return 0
-        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+        today = datetime.now(UTC).date().isoformat()
         title = f"{arguments[0]}, {arguments[1] if len(arguments) == 2 else today}"
         text = insert(CHANGELOG.read_text("utf-8"), section(title, found))
     except FragmentError as error:

@@ -7,7 +7,7 @@ from glassmail.core.model.verdict import PASS, Verdict
 from glassmail.core.policy.facts import Facts
 from glassmail.core.protocol import replies
 
-_SOURCE = f"the limit is {HOPS_MAX - 1}"
+_SOURCE = f"its header; {HOPS_MAX} are a loop"
 
 
 async def check(facts: Facts, _ask: Ask) -> Verdict:

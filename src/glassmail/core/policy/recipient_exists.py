@@ -24,7 +24,9 @@ async def check(facts: Facts, ask: Ask) -> Verdict:
     if destination.channel is not Channel.LOCAL:
         return PASS
     existence = await ask.account_exists(facts.recipient)
-    source = "control/checkrecipients; no answer counts as yes"
-    step = Step(QUESTION, facts.recipient, existence.answer, source)
-    steps = (*destination.steps, *existence.steps, step)
+    step = Step(QUESTION, facts.recipient, existence.answer, "control/checkrecipients 1")
+    told = existence.steps
+    # Who answers has routed the recipient too; the same questions are not told twice.
+    routed = () if told and told[0].question.startswith("routing.") else destination.steps
+    steps = (*routed, *told, step)
     return Verdict(replies.NO_MAILBOX if existence.answer == NO else None, steps)

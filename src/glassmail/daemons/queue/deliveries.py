@@ -229,6 +229,7 @@ class Deliveries:
             lane.remove(message)
             self._passes[channel].discard(message)
         self.forget(message)
+        self._steps = {key: trail for key, trail in self._steps.items() if key[0] != message}
         return True
 
     def begin(self, start: Start[Active], clock: Clock) -> list[int]:
@@ -284,9 +285,8 @@ class Deliveries:
         lane.release(group)
         self._told[channel] -= before - lane.used
 
-    def broke(self, channel: int) -> None:
+    def broke(self, channel: int, clock: Clock) -> None:
         """The delivery process of a channel went away: start its deliveries anew, or defer them."""
-        lane = self.lanes[channel]
         lost = [(n, d) for n, d in self.under_way.items() if d.turn.channel == channel]
         turns: set[int] = set()
         for number, under_way in lost:
@@ -295,15 +295,19 @@ class Deliveries:
             turn.carries.fresh = False
             turn.breaks += id(turn) not in turns
             turns.add(id(turn))
-            is_waiting = bool(turn.waiting or turn.groups)
+            is_listed = bool(turn.waiting or turn.groups)
             if turn.breaks > BREAKS_MAX:
                 self._take(number, under_way, "Z", BROKEN_TEXT, ())
                 continue
             turn.running -= 1
             self._release(channel, under_way.group)
+            self._tell_settled(
+                Outcome(number, under_way, "Z", BROKEN_TEXT, (), self.load()), clock,
+                retry_at=clock.seconds,
+            )  # fmt: skip
             turn.waiting.append(under_way.recipient)
-            if not is_waiting:
-                lane.add(turn)
+            if not is_listed:
+                self.lanes[channel].add(turn)
 
     @property
     def is_waiting(self) -> bool:
@@ -347,8 +351,10 @@ class Deliveries:
                 self._store.set_due(channel, [row for row in rows if row[1] not in clean])
         return [Finished(active, self._failures(active)) for active in self._finished]
 
-    def _tell_settled(self, result: Outcome, clock: Clock) -> None:
+    def _tell_settled(self, result: Outcome, clock: Clock, retry_at: int = 0) -> None:
         turn, recipient, _group = result.under_way
+        if result.outcome == "Z" and not retry_at:
+            retry_at = turn.next_due
         self._facts.tell(
             Settled(
                 at=clock.nanoseconds,
@@ -359,7 +365,7 @@ class Deliveries:
                 address=recipient.address,
                 outcome=result.outcome,
                 text=result.text,
-                retry_at=turn.next_due if result.outcome == "Z" else 0,
+                retry_at=retry_at,
                 steps=result.steps,
                 load=result.load,
             )

@@ -27,23 +27,23 @@ class Dispatcher:
         self._capability = capability
         self._peers: dict[int, Peer] = {}
 
-    def connected(self, peer: Peer) -> None:
+    def connected(self, peer: Peer, clock: Clock) -> None:
         """A delivery process said hello; it replaces an older one."""
         channel = _ROLES[peer.role]
         older = self._peers.pop(channel, None)
         if older is not None:
-            self._deliveries.broke(channel)
+            self._deliveries.broke(channel, clock)
             older.role = "client"
             older.close("replaced by a newer process")
         self._peers[channel] = peer
         self._deliveries.nudge(channel)
 
-    def gone(self, peer: Peer) -> None:
+    def gone(self, peer: Peer, clock: Clock) -> None:
         """A delivery process went away; what it had is started anew with the next one."""
         channel = _ROLES.get(peer.role)
         if channel is not None and self._peers.get(channel) is peer:
             del self._peers[channel]
-            self._deliveries.broke(channel)
+            self._deliveries.broke(channel, clock)
 
     def is_from(self, peer: Peer) -> bool:
         """Tell whether results of this peer count."""

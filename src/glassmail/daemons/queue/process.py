@@ -78,7 +78,7 @@ class QueueProcess:
         """Which contents of the tables this process routes by."""
         return self.controls.fingerprints(ROUTING_SETTINGS)
 
-    def facts_clock(self) -> Clock:
+    def clock_now(self) -> Clock:
         """The time of now."""
         now = time.time_ns()
         return Clock(now // 1_000_000_000, now)
@@ -89,8 +89,8 @@ class QueueProcess:
         """Begin: tell the load, take in dropped messages, start what is due."""
         self.reporter.start()
         self.facts.start()
-        self.deliveries.tell_load(self.facts_clock())
-        self.deliveries.look_ahead(self.facts_clock())
+        self.deliveries.tell_load(self.clock_now())
+        self.deliveries.look_ahead(self.clock_now())
         if not self.disk.has_reserve() and not self.disk.make_reserve():
             self.intake.is_full = True
             self._alert("there is no room for the reserve on the queue's disk: no mail is taken")
@@ -108,7 +108,7 @@ class QueueProcess:
         if self.life.ended.is_set():
             return
         self._check_space()
-        clock = self.facts_clock()
+        clock = self.clock_now()
         self.deliveries.digest(clock)
         if self._commit(clock):
             self._checkpoint()
@@ -257,7 +257,7 @@ class QueueProcess:
         """Look into the store for passes that are due."""
         self.deliveries.nudge(LOCAL)
         self.deliveries.nudge(REMOTE)
-        self.deliveries.look_ahead(self.facts_clock())
+        self.deliveries.look_ahead(self.clock_now())
         self.schedule()
 
     # --- what others ask ---
@@ -295,7 +295,7 @@ class QueueProcess:
 
     def alarm(self) -> None:
         """ALRM: every waiting recipient is due now."""
-        clock = self.facts_clock()
+        clock = self.clock_now()
 
         def order() -> None:
             moved = [self.store.all_due(c, clock.seconds, ALARM_CHUNK) for c in (LOCAL, REMOTE)]
@@ -311,7 +311,7 @@ class QueueProcess:
         """TERM: start nothing new, finish what runs, end."""
         if not self.deliveries.is_stopping:
             self.deliveries.is_stopping = True
-            self.deliveries.tell_load(self.facts_clock())
+            self.deliveries.tell_load(self.clock_now())
             self.schedule()
 
     def _finish(self, clock: Clock) -> None:

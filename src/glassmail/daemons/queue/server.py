@@ -95,7 +95,7 @@ class QueueServer:
         peer.channel = None
         for name in close_bodies(peer):
             self._process.disk.remove_body(name)
-        self._process.dispatcher.gone(peer)
+        self._process.dispatcher.gone(peer, self._process.clock_now())
         if peer.role in ("local", "remote"):
             self._process.schedule()
 
@@ -135,7 +135,7 @@ class QueueServer:
             return
         peer.role = message.role
         if message.role in ("local", "remote"):
-            self._process.dispatcher.connected(peer)
+            self._process.dispatcher.connected(peer, self._process.clock_now())
             self._process.schedule()
 
     def _settle(self, peer: Peer, message: Settle) -> None:

@@ -85,4 +85,10 @@ QUESTIONS: dict[str, Question] = catalogue(
         "does the connection to {subject} last?",
         "It was closed, stayed silent for timeoutremote seconds, or broke the order of replies.",
     ),
+    Question(
+        "remote.greeting",
+        "who answers at {subject}?",
+        "The name in the greeting, beside the one that this host greets with: behind address "
+        "translation our own MX has an address that no interface here has.",
+    ),
 )

@@ -65,7 +65,7 @@ QUESTIONS: dict[str, Question] = catalogue(
     ),
     Question(
         "session.hops",
-        "has a message with {subject} hops passed few enough servers?",
+        "did it pass fewer than 100 servers ({subject} so far)?",
         "100 or more header lines that begin with Received or Delivered mean a loop.",
     ),
     Question(
