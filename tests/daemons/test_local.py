@@ -118,8 +118,7 @@ def run(site, talk, *, mode="root", **options):
 
 def one_user(site, name="joe"):
     """What makes this test's user the one whom a server without root delivers for."""
-    home = site.user(name, uid=os.getuid())
-    return home
+    return site.user(name, uid=os.getuid())
 
 
 def new(home, maildir="Maildir"):
@@ -372,7 +371,7 @@ def test_a_killed_starter_leaves_no_duplicates_and_no_processes(site):
                         await asyncio.sleep(0.01)
                 await queue.until(lambda: queue.local is None)
             else:
-                await queue.until(lambda: all(number in queue.results for number in numbers))
+                await queue.until(lambda numbers=numbers: numbers.keys() <= queue.results.keys())
             for number, n in numbers.items():
                 if number in queue.results and queue.results[number].outcome == "K":
                     delivered.add(n)

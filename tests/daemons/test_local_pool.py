@@ -45,8 +45,9 @@ class Ground:
         )
         self.pool.set_terms(TERMS)
 
-    def started(self):
+    async def started(self):
         """The next worker that the forker is asked for: (uid, its channel)."""
+        await asyncio.sleep(0)  # frames go out with the next turn of the loop
         payload, (descriptor,) = self.forker.receive()
         order = fork_decoder.decode(payload)
         sock = socket.socket(fileno=descriptor)
@@ -54,8 +55,9 @@ class Ground:
         self.workers[order.uid] = BlockingChannel(sock)
         return order
 
-    def heard(self, uid):
+    async def heard(self, uid):
         """The next message for a worker."""
+        await asyncio.sleep(0)
         payload, descriptors = self.workers[uid].receive()
         return to_worker.decode(payload), descriptors
 
@@ -87,9 +89,9 @@ def test_terms_come_first_and_work_is_gathered():
     async def talk(ground):
         ground.pool.give((1, 1), work(1), -1, 0.0)
         ground.pool.give((1, 1), work(2, 3), -1, 0.0)
-        assert (ground.started().uid, ground.heard(1)[0]) == (1, TERMS)
+        assert ((await ground.started()).uid, (await ground.heard(1))[0]) == (1, TERMS)
         ground.pool.flush()
-        works, _none = ground.heard(1)
+        works, _none = await ground.heard(1)
         assert [len(each.assignments) for each in works.works] == [1, 2]
         assert ground.handle(1).tasks == {1, 2, 3}
 
@@ -99,9 +101,9 @@ def test_terms_come_first_and_work_is_gathered():
 def test_a_descriptor_goes_with_its_work():
     async def talk(ground):
         ground.pool.give((1, 1), work(1), os.open("/dev/null", os.O_RDONLY), 0.0)
-        ground.started()
-        ground.heard(1)
-        works, (descriptor,) = ground.heard(1)
+        await ground.started()
+        await ground.heard(1)
+        works, (descriptor,) = await ground.heard(1)
         assert len(works.works) == 1
         os.close(descriptor)
 
@@ -112,12 +114,12 @@ def test_the_one_idle_longest_makes_room(monkeypatch):
     async def talk(ground):
         for uid, task in ((1, 1), (2, 2)):
             ground.pool.give((uid, uid), work(task), -1, float(uid))
-            ground.started()
+            await ground.started()
         for uid in (2, 1):
             ground.handle(uid).tasks.clear()
             ground.pool.finished(ground.handle(uid), 20.0 - uid)
         ground.pool.give((3, 3), work(3), -1, 30.0)
-        assert ground.started().uid == 3
+        assert (await ground.started()).uid == 3
         assert {handle.key[0] for handle in ground.pool.handles} == {1, 3}
         assert ground.gone == [(2, 2)]
 
@@ -163,7 +165,7 @@ def test_idle_workers_end():
 def test_a_worker_that_talks_nonsense_is_hung_up_on():
     async def talk(ground):
         ground.pool.give((1, 1), work(1), -1, 0.0)
-        ground.started()
+        await ground.started()
         ground.workers[1].send(b"\xc1nonsense")
         async with asyncio.timeout(5):
             while not ground.gone:
@@ -176,7 +178,7 @@ def test_a_worker_that_talks_nonsense_is_hung_up_on():
 def test_how_a_worker_ended_is_told():
     async def talk(ground):
         ground.pool.give((7, 8), work(1), -1, 0.0)
-        order = ground.started()
+        order = await ground.started()
         ground.forker.send(encode(Died(order.token, -9)))
         async with asyncio.timeout(5):
             while not ground.deaths:

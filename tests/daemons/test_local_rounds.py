@@ -78,9 +78,9 @@ def test_a_failed_round_fails_only_those_it_served_and_bars_rounds(tmp_path, dis
     async def talk(rounds, device, problems):
         said = []
         assert not rounds.wants_fsync([device])
-        rounds.join([device], lambda well: said.append(well))
+        rounds.join([device], said.append)
         await until(lambda: disk.begun == 1)
-        rounds.join([device], lambda well: said.append(well))
+        rounds.join([device], said.append)
         disk.end(OSError(5, "Input/output error"))
         await until(lambda: disk.begun == 2)
         disk.end()

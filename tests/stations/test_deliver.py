@@ -297,7 +297,8 @@ def furnish(home):
         home.write(f".qmail-{name}", f"./{name}/\n".encode())
     home.write(
         ".qmail-kinds",
-        b"# comment\n&fwd@x.test\nplain@x.test\n./mb\n./md/  \n|prog arg\n+other\n\n& space@x.test\n",
+        b"# comment\n&fwd@x.test\nplain@x.test\n./mb\n./md/  \n|prog arg\n+other\n\n"
+        b"& space@x.test\n",
     )
     home.write(".qmail-empty", b"")
     home.write(".qmail-blankfirst", b"\n./x/\n")

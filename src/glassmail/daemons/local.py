@@ -24,14 +24,14 @@ from collections.abc import Sequence
 import msgspec
 
 from glassmail.core.formats.daemons import DaemonsError
-from glassmail.core.model.limits import REPORT_BYTES_MAX
 from glassmail.core.model.outcome import Outcome, Report
-from glassmail.core.model.trail import NO, Step, Trail
+from glassmail.core.model.trail import NO, Step
 from glassmail.core.route.users import User
 from glassmail.daemons import local_forker
 from glassmail.daemons.context import Context
 from glassmail.daemons.life import Life, live
-from glassmail.daemons.local_limits import ASSIGNMENTS_MAX, IDLE_CHECK_S, RESULTS_MAX, STOP_S
+from glassmail.daemons.local_ledger import Ledger
+from glassmail.daemons.local_limits import ASSIGNMENTS_MAX, IDLE_CHECK_S, STOP_S
 from glassmail.daemons.local_messages import (
     Assignment,
     Device,
@@ -52,11 +52,10 @@ from glassmail.daemons.local_terms import terms_of
 from glassmail.daemons.local_users import Users
 from glassmail.events.process import Alerted, SettingBroken, Warned
 from glassmail.net.link import Link
-from glassmail.net.messages import Deliver, Job, Result, Settle, Target
+from glassmail.net.messages import Deliver, Job, Target
 from glassmail.net.reporter import Reporter
 from glassmail.stations.deliver_report import LOCAL_CRASHED
 from glassmail.store.control import ControlError, Controls, Snapshot
-from glassmail.store.maildir import TEMPORARY
 
 ROLE = "local"
 EXIT_SETTINGS = 111
@@ -79,23 +78,6 @@ def main(context: Context) -> int:
     return live(context, start)
 
 
-class _Open:
-    """A delivery that was taken and not settled.
-
-    Attributes:
-        delivery: the queue's number.
-        connection: the connection to the queue that brought it.
-        steps: what the look-up of the user said.
-    """
-
-    __slots__ = ("connection", "delivery", "steps")
-
-    def __init__(self, delivery: int, connection: int, steps: Trail) -> None:
-        self.delivery = delivery
-        self.connection = connection
-        self.steps = steps
-
-
 class Starter:
     """The starter's parts, and the deliveries under way."""
 
@@ -116,10 +98,7 @@ class Starter:
         self._link.on_down = self._queue_gone
         self._pool = Pool(forker, self._heard, self._worker_gone, self._worker_died, self._lost)
         self._rounds = Rounds(self._controls.snapshot().line("syncmode"), self._alert)
-        self._connection = 0
-        self._open: dict[int, _Open] = {}
-        self._task = 0
-        self._results: list[Result] = []
+        self._ledger = Ledger(self._link.send)
         self._places = Places(lambda: self._controls.snapshot().integer("maxprograms"))
         self._batches: dict[tuple[int, int], tuple[float, tuple[int, ...]]] = {}  # being fsynced
         self._is_stopping = False
@@ -149,31 +128,27 @@ class Starter:
     def _take(self, job: Job, descriptor: int) -> None:
         groups: dict[Key, list[Assignment]] = {}
         for target in job.targets:
-            self._task += 1
             local, at, host = target.address.rpartition(b"@")
             if not at:
                 step = Step("delivery.host", target.address, NO, "spawn.c")
-                self._refuse(target, NO_HOST._replace(steps=(step,)))
+                self._ledger.refuse(target.delivery, NO_HOST._replace(steps=(step,)))
                 continue
             found = self._users.find(local)
             if found.user is None:
                 report = found.report or Report(Outcome.DEFERRAL, LOCAL_CRASHED)
-                self._refuse(target, report._replace(steps=found.steps))
+                self._ledger.refuse(target.delivery, report._replace(steps=found.steps))
                 continue
-            self._open[self._task] = _Open(target.delivery, self._connection, found.steps)
+            task = self._ledger.take(target.delivery, found.steps)
             key = self._users.rights_of(found.user)
-            groups.setdefault(key, []).append(_assign(self._task, target, local, host, found.user))
+            groups.setdefault(key, []).append(_assign(task, target, local, host, found.user))
         now = asyncio.get_running_loop().time()
         for key, assigned in groups.items():
-            for at in range(0, len(assigned), ASSIGNMENTS_MAX):
+            for start in range(0, len(assigned), ASSIGNMENTS_MAX):
                 given = os.dup(descriptor) if descriptor >= 0 else -1
-                part = tuple(assigned[at : at + ASSIGNMENTS_MAX])
+                part = tuple(assigned[start : start + ASSIGNMENTS_MAX])
                 self._pool.give(key, _work(job, part), given, now)
         if descriptor >= 0:
             os.close(descriptor)
-
-    def _refuse(self, target: Target, report: Report) -> None:
-        self._settle([Result(target.delivery, report.outcome.value, report.text, report.steps)])
 
     # --- from the workers -----------------------------------------------------------------------
 
@@ -207,6 +182,7 @@ class Starter:
                     if is_well
                     else self._order_fsync(handle, message)
                 ),
+                is_patient=False,
             )
 
     def _order_fsync(self, handle: WorkerHandle, message: Written) -> None:
@@ -220,59 +196,36 @@ class Starter:
         began = self._batches.pop((handle.token, message.batch), None)
         if began is not None:
             self._rounds.batch_took(began[1], loop.time() - began[0])
-        if not self._rounds.knows(message.devices) or not all(
-            done.task in handle.tasks for done in message.dones
-        ):
+        tasks = {done.task for done in message.dones}
+        is_honest = len(tasks) == len(message.dones) and tasks <= handle.tasks
+        if not is_honest or not self._rounds.knows(message.devices):
             self._hang_up(handle, "it answers for what it was not given")
             return
-        ended = []
-        for done in message.dones:
-            handle.tasks.discard(done.task)
-            self._places.leave(done.task)
-            ended.append((self._open.pop(done.task), done))
-        if ended:
-            self._rounds.join(message.devices, lambda is_well: self._moves_synced(ended, is_well))
+        handle.tasks -= tasks
+        for task in tasks:
+            self._places.leave(task)
+        if tasks:
+            self._rounds.join(
+                message.devices, lambda is_well: self._moves_synced(message.dones, is_well)
+            )
         self._pool.finished(handle, loop.time())
-        if self._is_stopping and not self._open:
-            self._end()
 
-    def _moves_synced(self, ended: Sequence[tuple[_Open, Done]], is_well: bool) -> None:
-        results = []
-        for opened, done in ended:
-            if opened.connection != self._connection:
-                continue
-            letter, text = done.letter, done.text[:REPORT_BYTES_MAX]
-            if letter == "K" and not is_well:
-                # The files are in new/, perhaps not durably. A repeated delivery finds them there
-                # by their names, and is synced again before it is believed.
-                letter, text = "Z", TEMPORARY
-            results.append(Result(opened.delivery, letter, text, opened.steps + done.steps))
-        self._settle(results)
+    def _moves_synced(self, dones: Sequence[Done], is_well: bool) -> None:
+        self._ledger.close(dones, is_well)
+        if self._is_stopping and self._ledger.is_empty:
+            self._end()
 
     def _hang_up(self, handle: WorkerHandle, why: str) -> None:
         if handle.channel is not None:
             handle.channel.close(why)
 
     def _wants_run(self, handle: WorkerHandle, task: int) -> None:
-        opened = self._open.get(task)
-        if opened is None or task not in handle.tasks:
+        if task not in handle.tasks:
             self._hang_up(handle, "it wants to run what it was not given")
-        elif opened.connection != self._connection:
+        elif not self._ledger.is_wanted(task):
             handle.send(MayRun(task, GONE))  # the queue hands it out again: do not run it twice
         else:
             self._places.want(task, handle)
-
-    # --- results --------------------------------------------------------------------------------
-
-    def _settle(self, results: list[Result]) -> None:
-        if not self._results and results:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._results += results
-
-    def _flush(self) -> None:
-        results, self._results = self._results, []
-        for at in range(0, len(results), RESULTS_MAX):
-            self._link.send(Settle(tuple(results[at : at + RESULTS_MAX])))
 
     # --- changes and ends -----------------------------------------------------------------------
 
@@ -289,12 +242,9 @@ class Starter:
 
     def _queue_gone(self, _reason: str) -> None:
         """Results of jobs taken so far can no longer be told; the queue hands them out again."""
-        self._connection += 1
-        self._results.clear()
-        self._pool.drop_waiting()
+        dropped = self._pool.drop_waiting()
         self._places.refuse_waiting(GONE)
-        at_workers = {task for handle in self._pool.handles for task in handle.tasks}
-        self._open = {task: each for task, each in self._open.items() if task in at_workers}
+        self._ledger.queue_gone(lambda task: task not in dropped)
         if self._is_stopping:
             self._end()
 
@@ -304,16 +254,12 @@ class Starter:
         self._rounds.leave(handle.token)
         for key in [key for key in self._batches if key[0] == handle.token]:
             del self._batches[key]
-        results = []
-        for task in sorted(handle.tasks):
+        for task in handle.tasks:
             self._places.leave(task)
-            opened = self._open.pop(task)
-            if opened.connection == self._connection:
-                results.append(Result(opened.delivery, "Z", LOCAL_CRASHED, opened.steps))
-        if results:
-            text = f"the worker of uid {handle.key[0]} is gone ({reason}), {len(results)} deferred"
+        count = self._ledger.break_off(sorted(handle.tasks), LOCAL_CRASHED)
+        if count:
+            text = f"the worker of uid {handle.key[0]} is gone ({reason}), {count} deferred"
             self._reporter.tell(Warned(time.time_ns(), ROLE, text))
-        self._settle(results)
 
     def _worker_died(self, key: Key, died: Died) -> None:
         if died.status:
@@ -337,7 +283,7 @@ class Starter:
 
     def _stop(self) -> None:
         """Take what is under way to its end, for a while."""
-        if self._is_stopping or not self._open:
+        if self._is_stopping or self._ledger.is_empty:
             self._end()
             return
         self._is_stopping = True
@@ -347,7 +293,7 @@ class Starter:
         if self._life.ended.is_set():
             return
         self._life.end(exit_code)
-        self._flush()
+        self._ledger.flush()
         self._pool.close()
         self._rounds.close()
         self._link.close()

@@ -153,13 +153,16 @@ class Pool:
             if not handle.tasks and now - handle.idle_since >= WORKER_IDLE_S:
                 self._end(handle)
 
-    def drop_waiting(self) -> None:
-        """Forget work that no worker has got."""
+    def drop_waiting(self) -> set[int]:
+        """Forget work that no worker has got; return its tasks."""
+        tasks: set[int] = set()
         for queue in self._waiting.values():
-            for _work, descriptor in queue:
+            for work, descriptor in queue:
+                tasks.update(given.task for given in work.assignments)
                 if descriptor >= 0:
                     os.close(descriptor)
         self._waiting.clear()
+        return tasks
 
     def close(self) -> None:
         """Hang up on all workers and on the forker."""

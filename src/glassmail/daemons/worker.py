@@ -202,7 +202,9 @@ class Worker:
                 self._send(WantsRun(under_way.number))
 
     def _done(self, under_way: UnderWay, report: Report) -> None:
-        self._dones.append(Done(under_way.number, report.outcome.value, report.text, report.steps))
+        self._dones.append(
+            Done(under_way.number, report.outcome.value, report.text, bounded(report.steps))
+        )
         under_way.task.letter.release()
         self._done_devices |= under_way.devices
 

@@ -12,7 +12,10 @@ from tests.shared import SAMPLES
 
 MESSAGE = b"Received: x\nSubject: s\n\nbody\n"
 NOBODY = 65_534
-USAGE = b"qmail-local: usage: qmail-local [ -nN ] user homedir local dash ext domain sender aliasempty\n"
+USAGE = (
+    b"qmail-local: usage: qmail-local [ -nN ] user homedir local dash ext domain sender "
+    b"aliasempty\n"
+)
 
 
 @pytest.fixture

@@ -6,33 +6,30 @@ Purpose:
 
 Always:
     - A recipient is settled only by the connection that was given its delivery.
-    - A message ends in the same transaction that holds its last result, and its bounce.
     - When a delivery process goes away, what it had is started again, BREAKS_MAX times in one
       pass at most; then it waits for the next pass.
 """
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
-from glassmail.core.formats.bounce import GIVEN_UP, Failure
+from glassmail.core.formats.bounce import GIVEN_UP
 from glassmail.core.model.limits import REPORT_BYTES_MAX
 from glassmail.core.model.trail import Step, Trail
-from glassmail.core.route.rewrite import Channel, RoutingTables, route, strip_prepend
+from glassmail.core.route.rewrite import Channel, RoutingTables, route
 from glassmail.core.schedule.dispatch import Group, Lane, Pass, Recipient, Start
 from glassmail.core.schedule.retry import next_attempt
 from glassmail.daemons.queue.active import Active
 from glassmail.daemons.queue.facts import FactStream
 from glassmail.daemons.queue.intake import Clock, Taken
+from glassmail.daemons.queue.ledger import Ledger
 from glassmail.daemons.queue.limits import (
     BREAKS_MAX,
     DUE_PAGE,
     FRESH_BYTES_MAX,
     FRESH_PASSES_MAX,
 )
-from glassmail.events.queue import Bounced, Discarded, Ended, Load, Settled, Started
+from glassmail.events.queue import Load, Settled, Started
 from glassmail.net.messages import Result
-from glassmail.stations.bounce import Bounce, make_bounce
-from glassmail.stations.bounce import Bounced as FailedMessage
 from glassmail.store.control import Snapshot
 from glassmail.store.queue.database import QueueStore, channel_name
 from glassmail.store.queue.rows import LOCAL, REMOTE, Settlement, Stored
@@ -62,13 +59,6 @@ class Outcome(NamedTuple):
     load: tuple[int, int, int, int, bool]
 
 
-class Finished(NamedTuple):
-    """A message whose last recipient was settled, and its failures for the bounce."""
-
-    active: Active
-    failures: list[Failure]
-
-
 class Deliveries:
     """Passes, lanes and results of both channels."""
 
@@ -87,10 +77,7 @@ class Deliveries:
         self._steps: dict[tuple[int, int], Trail] = {}  # routing trails of fresh recipients
         self._backlog = {LOCAL: True, REMOTE: True}  # whether the store may hold due passes
         self._outcomes: list[Outcome] = []
-        # What the next transaction writes; kept until one holds it.
-        self._settlements: list[Settlement] = []
-        self._due: dict[int, list[tuple[int | None, int]]] = {LOCAL: [], REMOTE: []}
-        self._finished: list[Active] = []
+        self.ledger = Ledger(store, facts)
         self._number = 0
         # Slots in use as the log was told: deliveries start and end in batches, but its status
         # lines count them one by one, as qmail's do.
@@ -207,10 +194,10 @@ class Deliveries:
         return (Step("queueing.routed", recipient.original, shown, "when it was accepted"),)
 
     def _channel_done(self, active: Active, channel: int) -> None:
-        self._due[channel].append((None, active.id))
+        self.ledger.due[channel].append((None, active.id))
         active.channels.discard(channel)
         if not active.channels:
-            self._finished.append(active)
+            self.ledger.finished.append(active)
         elif not any(active.id in self._passes[other] for other in active.channels):
             self.forget(active.id)
 
@@ -219,7 +206,7 @@ class Deliveries:
         active = Active(stored, (), fresh=False)
         self.actives[stored.id] = active
         self._fresh_bytes += active.held_bytes
-        self._finished.append(active)
+        self.ledger.finished.append(active)
 
     def withdraw(self, message: int) -> bool:
         """Take a message's passes off the lanes; False when a delivery of it is under way."""
@@ -312,9 +299,7 @@ class Deliveries:
     @property
     def is_waiting(self) -> bool:
         """Tell whether results wait for a commit."""
-        return bool(
-            self._outcomes or self._settlements or self._finished or any(self._due.values())
-        )
+        return bool(self._outcomes) or self.ledger.is_waiting
 
     def digest(self, clock: Clock) -> None:
         """Turn results into what the next transaction writes; tells the log of each."""
@@ -329,27 +314,18 @@ class Deliveries:
         active.has_failures = active.has_failures or result.outcome == "D"
         text = b"" if result.outcome == "K" else result.text
         number = result.under_way.recipient.number
-        self._settlements.append(Settlement(active.id, number, _STATES[result.outcome], text))
+        self.ledger.settlements.append(Settlement(active.id, number, _STATES[result.outcome], text))
         if not turn.is_over or active.id not in self._passes[turn.channel]:
             return
         self._passes[turn.channel].discard(active.id)
         if not turn.is_deferred:
             self._channel_done(active, turn.channel)
             return
-        self._due[turn.channel].append((turn.next_due, active.id))
+        self.ledger.due[turn.channel].append((turn.next_due, active.id))
         if self.next_wake is None or turn.next_due < self.next_wake:
             self.next_wake = turn.next_due
         if not any(active.id in self._passes[channel] for channel in active.channels):
             self.forget(active.id)
-
-    def write(self) -> list[Finished]:
-        """Write what digest prepared; inside the transaction. Returns the settled messages."""
-        clean = {active.id for active in self._finished if not active.has_failures}
-        self._store.settle([s for s in self._settlements if s.message not in clean])
-        for channel, rows in self._due.items():
-            if rows:
-                self._store.set_due(channel, [row for row in rows if row[1] not in clean])
-        return [Finished(active, self._failures(active)) for active in self._finished]
 
     def _tell_settled(self, result: Outcome, clock: Clock, retry_at: int = 0) -> None:
         turn, recipient, _group = result.under_way
@@ -371,52 +347,11 @@ class Deliveries:
             )
         )
 
-    def _failures(self, active: Active) -> list[Failure]:
-        if not active.has_failures:
-            return []
-        return [Failure(address, text) for address, _channel, text in self._store.failed(active.id)]
-
-    def bounce(self, done: Finished, tables: RoutingTables, clock: Clock) -> Bounce | None:
-        """Make the bounce of a finished message; tells the log when one is discarded."""
-        if not done.failures:
-            return None
-        active = done.active
-        failures = [
-            Failure(strip_prepend(failure.address, tables), failure.text)
-            for failure in done.failures
-        ]
-        made = make_bounce(
-            FailedMessage(active.sender, active.code, active.part),
-            failures, self._settings, clock.seconds,
-        )  # fmt: skip
-        if isinstance(made, str):
-            self._facts.tell(Discarded(clock.nanoseconds, active.id, made))
-            return None
-        return made
-
-    def end(self, finished: Iterable[Finished], bounced: dict[int, int], clock: Clock) -> None:
-        """Delete finished messages; inside the transaction, after their bounces are inserted."""
-        plain: list[int] = []
-        with_forwards: list[int] = []
-        for done in finished:
-            active = done.active
-            (with_forwards if active.has_forwards else plain).append(active.id)
-            if active.id in bounced:
-                self._facts.tell(Bounced(clock.nanoseconds, active.id, bounced[active.id]))
-            self._facts.tell(Ended(clock.nanoseconds, active.id))
-        if plain:
-            self._store.end(plain, has_forwards=False)
-        if with_forwards:
-            self._store.end(with_forwards, has_forwards=True)
-
     def committed(self) -> None:
         """The results are durable: forget what is done."""
-        for active in self._finished:
+        for active in self.ledger.finished:
             self.forget(active.id)
-        self._finished.clear()
-        self._settlements.clear()
-        for rows in self._due.values():
-            rows.clear()
+        self.ledger.committed()
 
     def forget(self, number: int) -> None:
         """Drop what memory holds of a message."""

@@ -14,11 +14,12 @@ import apsw
 
 from glassmail.core.route.rewrite import RoutingTables
 from glassmail.daemons.life import Life
-from glassmail.daemons.queue.deliveries import Deliveries, Finished
+from glassmail.daemons.queue.deliveries import Deliveries
 from glassmail.daemons.queue.dispatcher import Dispatcher
 from glassmail.daemons.queue.drop import DropBox
 from glassmail.daemons.queue.facts import FactStream
 from glassmail.daemons.queue.intake import Capability, Clock, Incoming, Intake, Taken
+from glassmail.daemons.queue.ledger import Finished
 from glassmail.daemons.queue.limits import ALARM_CHUNK, FACTS_WAIT_S, LONGEST_SLEEP_S, SPACE_CHECK_S
 from glassmail.daemons.queue.peers import Peer
 from glassmail.events.process import Alerted, SettingBroken, Warned
@@ -132,7 +133,7 @@ class QueueProcess:
         try:
             with self.store.transaction():
                 taken = self.intake.write(clock, self.tables)
-                finished = self.deliveries.write()
+                finished = self.deliveries.ledger.write()
                 self._write_ends(finished, clock)
                 handed_in = self.intake.handed_in()
                 for new in taken:
@@ -167,12 +168,14 @@ class QueueProcess:
         """End settled messages; their bounces are told after the ends, as qmail does."""
         bounces: dict[int, Taken] = {}
         for done in finished:
-            bounce = self.deliveries.bounce(done, self.tables, clock)
+            bounce = self.deliveries.ledger.bounce(done, self.settings, self.tables, clock)
             if bounce is not None:
                 bounces[done.active.id] = self.intake.write_bounce(
                     done.active, bounce, clock, self.tables
                 )
-        self.deliveries.end(finished, {failed: b.new.id for failed, b in bounces.items()}, clock)
+        self.deliveries.ledger.end(
+            finished, {failed: b.new.id for failed, b in bounces.items()}, clock
+        )
         for taken in bounces.values():
             self.facts.tell(self.intake.accepted(taken, clock, None))
             for recipient in taken.new.recipients:
