@@ -300,6 +300,7 @@ def main() -> int:
     if reason:
         print(f"SKIP: power cuts: {reason}")
         return 3
+    inside.end_cleanly()
     inside.leave_mounts()
     if arguments.self_test:
         return self_test(arguments.cuts, arguments.seed)

@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter
 
+import inside
 import letters
 from handing import Handing, Kind
 from ledger import Ledger
@@ -89,6 +90,7 @@ def main() -> int:
     if os.geteuid() != 0:
         print("SKIP: bench/kill.py needs root, for namespaces, cgroups and users of its own")
         return 3
+    inside.end_cleanly()
     server = Glassmail(standard_layout("kill"), accepts_unknown=True)
     kinds = [Kind("direct", b"", server.address().encode())]
     if arguments.forwards:

@@ -14,6 +14,7 @@ import os
 import platform
 import sys
 
+import inside
 import latency
 import peers
 import report
@@ -108,6 +109,7 @@ def main() -> int:
     if os.geteuid() != 0:
         print("bench/run.py: needs root, for namespaces, cgroups and users of its own")
         return 3
+    inside.end_cleanly()
     others = arguments.peer or ["postfix"]
     servers = [arguments.only] if arguments.only else [report.OWN, *others]
     count = arguments.pairs or (1 if arguments.quick else 5)

@@ -52,7 +52,7 @@ class Site:
         return trace_address(self.place, address)
 
     def run(self, *arguments):
-        return CliRunner().invoke(trace, [*arguments, "--root", self.place.root])
+        return CliRunner().invoke(trace, [*arguments, "--no-dns", "--root", self.place.root])
 
 
 def own(path):
@@ -123,7 +123,8 @@ def test_a_maildir_that_is_missing(site):
     found = site.trace(b"fred@local.test")
     assert found.state is State.PROBLEM
     assert "keep it and try again later" in found.hops[0].decision
-    assert "file does not exist" in found.hops[0].remedy
+    assert "file does not exist" in found.hops[0].advice.fault
+    assert found.hops[0].remedy.endswith(f": maildirmake {home}/Maildir/")
 
 
 def test_no_mailbox(site):
@@ -140,7 +141,8 @@ def test_other_servers_cannot_send_it(site):
     maildir(home / "Maildir")
     found = site.trace(b"fred@inner.test")
     assert found.state is State.PROBLEM
-    assert found.hops[0].remedy == "put inner.test into control/rcpthosts"
+    assert found.hops[0].advice.id == "rcpthosts"
+    assert found.hops[0].advice.command == "echo inner.test >>control/rcpthosts"
 
 
 def test_forwards_are_followed_and_told_once_each(site):
@@ -208,7 +210,7 @@ def test_homes(site, mode, words):
     hop = site.trace(b"fred@local.test").hops[0]
     assert hop.state is State.PROBLEM
     assert words in hop.decision
-    assert f"{mode:04o}" in hop.remedy
+    assert f"{mode:04o}" in hop.advice.fault
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root sees more than the user")
@@ -219,7 +221,9 @@ def test_a_closed_parent_is_named(site):
     hop = site.trace(b"fred@local.test").hops[0]
     assert hop.state is State.PROBLEM
     assert "access denied" in hop.decision
-    assert hop.remedy == f"let fred pass through {site.homes}: owner 0:0, mode 0700 now"
+    assert hop.advice.id == "parent_closed"
+    assert hop.advice.fault.endswith(f"pass through {site.homes} (owner 0:0, mode 0700)")
+    assert hop.advice.command == f"chmod a+x {site.homes}"
     assert os.geteuid() == 0
 
 
@@ -229,9 +233,10 @@ def test_a_parent_that_others_may_write_to_is_a_warning(site):
     site.homes.chmod(0o777)
     found = site.trace(b"fred@local.test")
     assert found.state is State.FINE
-    assert found.hops[0].warnings == (
-        f"{site.homes} (mode 0777) lets others replace what lies below it: chmod go-w {site.homes}",
-    )
+    (warning,) = found.hops[0].warnings
+    assert warning.id == "directory_writable"
+    assert warning.fault == f"{site.homes} (mode 0777) lets others replace what lies below it"
+    assert warning.command == f"chmod go-w {site.homes}"
 
 
 def test_mbox(site):
@@ -241,7 +246,7 @@ def test_mbox(site):
     (home / "box").mkdir()
     hop = site.trace(b"fred@local.test").hops[0]
     assert hop.state is State.PROBLEM
-    assert "ends in a slash" in hop.remedy
+    assert "ends in a slash" in hop.advice.fault
 
 
 def test_a_virtual_mailbox(site):
@@ -290,7 +295,9 @@ def test_json(site):
             "forwarded_by": [],
             "sentence": "send x@far.test by SMTP to the mail exchangers of far.test",
             "state": "fine",
+            "fault": "",
             "remedy": "",
+            "command": "",
             "warnings": [],
         }
     }

@@ -157,6 +157,9 @@ def test_a_refused_attempt():
         "  decided by   is there somebody here for nobody@here.test? no",
         "  set in       vpasswd",
         "  words        550 no [CODE]",
+        "  fault        nobody here has that name",
+        "  remedy       write the address as it exists, or add the mailbox",
+        "               nobody@here.test",
         "  turn         the sender's: the client was told and has to tell them",
     ]
 
@@ -332,6 +335,10 @@ def test_nothing_found_tells_the_span_and_its_holes():
         "no log ran from 2026-11-20 12:00:01 to 2026-11-20 12:00:02: refusals then are",
         "  not recorded",
         "2026-11-20 12:00:00: 2 lost",
+        "  fault        nothing came with that address",
+        "  remedy       ask the sender for the error that they got; see where the domain's",
+        "               MX leads and whether its port is open: glass trace --probe",
+        "               joe@x",
     ]
     row = nothing_row(coverage)
     assert row["gaps"] == [

@@ -3,6 +3,7 @@ import os
 import pytest
 
 from tests.scenarios.namespace import why_not
+from tests.scenarios.peer import Peer
 from tests.scenarios.program import forget_copy
 from tests.scenarios.site import ONE_USER, USERS, Site
 
@@ -46,3 +47,11 @@ def site():
         yield made.start()
     finally:
         made.close()
+
+
+@pytest.fixture
+def peer():
+    """Another mail server."""
+    made = Peer().open_in_thread()
+    yield made
+    made.shut()

@@ -99,13 +99,11 @@ class Site:
         return self.messages(address)
 
     def log_lines(self, name="send"):
-        """Lines of the current text log, without their labels."""
-        path = self.root / "log" / name / "current"
-        try:
-            lines = path.read_text("utf-8", "surrogateescape").splitlines()
-        except FileNotFoundError:
-            return []
-        return [line.partition(" ")[2] for line in lines]
+        """Lines of a text log, without their labels; a log that was killed left files behind."""
+        files = sorted((self.root / "log" / name).glob("@*"))
+        files.append(self.root / "log" / name / "current")
+        texts = [path.read_text("utf-8", "surrogateescape") for path in files if path.exists()]
+        return [line.partition(" ")[2] for line in "".join(texts).splitlines()]
 
     # --- the server -----------------------------------------------------------------------------
 

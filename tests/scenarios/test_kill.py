@@ -18,6 +18,7 @@ SENDERS = 10
 FULL = bool(os.environ.get("GLASSMAIL_FULL"))
 MESSAGES = 2_000 if FULL else 600
 BACK_WITHIN_S = 1.0
+CRASHED = "qmail-local crashed.\n"
 GONE_WITHIN_S = 1.5
 ROLES = ("smtpd", "queue", "local", "worker", "remote", "keeper", "log", "queue", "local", "smtpd")
 
@@ -73,6 +74,7 @@ class Load:
         except smtplib.SMTPResponseException as error:
             if not 400 <= error.smtp_code < 500:
                 self.faults.append((name, error))
+            self.unanswered.append(name)  # 451: the queue died, and may have kept it before
             return error.smtp_code >= 500
         except (OSError, smtplib.SMTPException):
             self.unanswered.append(name)
@@ -139,7 +141,12 @@ def test_no_answered_message_is_lost(make_site, make_load):
     load.join()
     assert load.faults == []
     assert len(load.accepted) == MESSAGES
-    site.until_empty(60)
+    everything_is_there_once(site, load)
+    serve_log_names_the_dead(site)
+
+
+def everything_is_there_once(site, load):
+    retry(site)
     seen = Counter(
         re.search(rb"\nSubject: (m-\d+-\d+)\n", message)[1].decode()
         for message in site.messages(TAMMY)
@@ -147,8 +154,18 @@ def test_no_answered_message_is_lost(make_site, make_load):
     assert [name for name in load.accepted if name not in seen] == []
     assert [name for name, count in seen.items() if count > 1] == []
     assert set(seen) <= set(load.accepted) | set(load.unanswered)
-    assert list((site.maildir(TAMMY) / "tmp").iterdir()) == [] or FULL
-    serve_log_names_the_dead(site)
+
+
+def retry(site):
+    """Empty the queue: what a killed worker had in hand is deferred, and tried again by ALRM."""
+
+    def is_empty():
+        queued = site.queued()
+        if queued and all(row["recipients"][0]["text"] == CRASHED for row in queued):
+            site.server.send_signal(signal.SIGALRM)
+        return queued == []
+
+    until(is_empty, "everything is delivered", 60)
 
 
 def serve_log_names_the_dead(site):
@@ -194,10 +211,4 @@ def test_a_dead_supervisor_in_the_middle_of_mail(make_site, make_load):
         site.server.wait(10)
         site.start()
     load.join()
-    site.until_empty(60)
-    seen = Counter(
-        re.search(rb"\nSubject: (m-\d+-\d+)\n", message)[1].decode()
-        for message in site.messages(TAMMY)
-    )
-    assert [name for name in load.accepted if name not in seen] == []
-    assert [name for name, count in seen.items() if count > 1] == []
+    everything_is_there_once(site, load)

@@ -91,7 +91,7 @@ class Starter:
             lambda problem: self._reporter.tell(SettingBroken(time.time_ns(), ROLE, problem))
         )
         self._may_change = os.getuid() == 0 and not life.context.is_one_user
-        self._users = Users(place, self._may_change)
+        self._users = Users(place, self._may_change, self._warn)
         self._link: Link[Deliver] = Link(
             place.queue_socket, ROLE, msgspec.msgpack.Decoder(Deliver), self._deliver
         )
@@ -231,6 +231,7 @@ class Starter:
 
     def _obey(self, settings: Snapshot) -> None:
         self._users.set_break_character(settings.line("breakcharacter"))
+        self._users.set_rebuild(settings.flag("assignrebuild"))
         self._rounds.set_mode(settings.line("syncmode"))
         refuses_programs = os.getuid() == 0 and not self._may_change
         self._pool.set_terms(terms_of(settings, self._life.context.place, refuses_programs))
@@ -272,6 +273,9 @@ class Starter:
         if not self._life.ended.is_set():
             self._alert("the forker is gone; starting again")
             self._end(EXIT_SETTINGS)
+
+    def _warn(self, text: str) -> None:
+        self._reporter.tell(Warned(time.time_ns(), ROLE, text))
 
     def _alert(self, text: str) -> None:
         self._reporter.tell(Alerted(time.time_ns(), ROLE, text))

@@ -37,6 +37,7 @@ def start(queue_path: str) -> socket.socket:
     exit_code = 1
     try:
         _close_all_but(its.fileno())
+        os.chdir("/")
         setproctitle("glass-forker")
         _Forker(its, queue_path).run()
         exit_code = 0

@@ -254,6 +254,7 @@ class Worker:
             staged.close()
         under_way.course.close()
         under_way.task.letter.release()
+        child.devices = under_way.devices
         self._children[child.descriptor] = child
 
     def _only_for_parent(self) -> Callable[[], None]:
@@ -272,6 +273,7 @@ class Worker:
             return
         del self._children[descriptor]
         self._dones.append(done)
+        self._done_devices |= child.devices
 
     # --- to the starter -------------------------------------------------------------------------
 

@@ -31,10 +31,12 @@ class Child:
 
     Attributes:
         descriptor: readable when there is something for `read`.
+        devices: filesystems with moves of the delivery from before it was the child's.
     """
 
     def __init__(self, number: int, pid: int, descriptor: int) -> None:
         self.descriptor = descriptor
+        self.devices: set[int] = set()
         self._number = number
         self._pid = pid
         self._data = bytearray()

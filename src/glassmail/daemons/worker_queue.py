@@ -61,10 +61,10 @@ class QueueLine:
             self._break(text)
 
     def readable(self) -> None:
-        """Take the answers that have come."""
+        """Take the answers that have come, if any have."""
         channel = self._channel
-        if channel is None:
-            return
+        if channel is None or not _has_something(channel.sock.fileno()):
+            return  # what was readable was a connection that has broken since
         try:
             while True:
                 received = channel.receive()
@@ -119,6 +119,12 @@ class QueueLine:
         for want, then, _since in waiting:
             want.letter, want.text = "Z", text
             then()
+
+
+def _has_something(descriptor: int) -> bool:
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    return bool(poller.poll(0))
 
 
 def forward_alone(path: str, task: Task, want: Forward) -> None:

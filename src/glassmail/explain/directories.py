@@ -7,6 +7,7 @@ from typing import NamedTuple
 from glassmail.core.model.system_errors import error_text
 from glassmail.core.model.trail import NO, UNKNOWN, YES, Step
 from glassmail.core.route.users import User
+from glassmail.explain.remedies import Advice, advise
 
 
 class Way(NamedTuple):
@@ -22,13 +23,13 @@ class Way(NamedTuple):
     steps: tuple[Step, ...]
     closed: str
     unknown: str
-    warnings: tuple[str, ...]
+    warnings: tuple[Advice, ...]
 
 
 def way_home(user: User) -> Way:
     """Look at every directory above the user's home."""
     steps: list[Step] = []
-    warnings: list[str] = []
+    warnings: list[Advice] = []
     path = b"/"
     for part in [b"", *user.home.rstrip(b"/").split(b"/")[1:-1]]:
         if part:
@@ -49,12 +50,27 @@ def way_home(user: User) -> Way:
             return Way(tuple(steps), shown, "", tuple(warnings))
         if mode & 0o022 and not mode & stat.S_ISVTX:
             facts += ": others may write to it"
-            warnings.append(
-                f"{shown} (mode {mode:04o}) lets others replace what lies below it: "
-                f"chmod go-w {shown}"
-            )
+            source = f"mode {mode:04o}"
+            warnings.append(advise("directory_writable", directory=shown, source=source))
         steps.append(Step("routing.directory", path, YES, facts))
     return Way(tuple(steps), "", "", tuple(warnings))
+
+
+def files_warnings(user: User, dot_qmail: bytes) -> list[Advice]:
+    """Tell of a home and a dot-qmail file that their group may write to; qmail allows that."""
+    paths = [user.home]
+    if not dot_qmail.startswith(b"control/"):
+        paths.append(os.path.join(user.home, dot_qmail))
+    warnings = []
+    for path in paths:
+        try:
+            mode = stat.S_IMODE(os.stat(path).st_mode)
+        except OSError:  # looked at a moment ago; whatever happened since is no warning
+            continue
+        if mode & stat.S_IWGRP:
+            facts = {"path": os.fsdecode(path), "source": f"mode {mode:04o}"}
+            warnings.append(advise("group_writable", user=os.fsdecode(user.name), **facts))
+    return warnings
 
 
 def _may_search(status: os.stat_result, user: User) -> bool:

@@ -12,6 +12,8 @@ from glassmail.core.model.trail import NO, UNKNOWN, YES, Step
 from glassmail.core.route.dot_qmail import refusal
 from glassmail.core.route.users import User
 from glassmail.explain.mailbox import maildir_step, mbox_step
+from glassmail.explain.remedies import NONE, Advice, advise
+from glassmail.stations import deliver_own
 from glassmail.stations.accounts import VDelivery, VKind, vdelivermail_line
 
 
@@ -30,17 +32,20 @@ class Effect(NamedTuple):
         words: what each line does, in order, for the decision sentence.
         forwards: addresses it is sent on to, each with the line that says so.
         state: FINE, or why the rest is not reached.
-        remedy: what to do about it, empty when nothing.
+        advice: what is wrong then, NONE when nothing.
     """
 
     words: tuple[str, ...]
     forwards: tuple[tuple[bytes, str], ...]
     state: State = State.FINE
-    remedy: str = ""
+    advice: Advice = NONE
 
 
 class Scene(NamedTuple):
-    """Where lines are obeyed: whose, for which domain, in which directory, from which file."""
+    """Where lines are obeyed: whose, for which domain, in which directory, from which file.
+
+    `own_directories` are where programs of ours lie, `address` is what the trace is about.
+    """
 
     user: User
     domain: bytes
@@ -48,6 +53,8 @@ class Scene(NamedTuple):
     file: str
     break_character: bytes
     is_virtual: bool = False
+    own_directories: tuple[bytes, ...] = ()
+    address: bytes = b""
 
 
 def follow(parsed: DotQmail, is_executable: bool, scene: Scene, steps: list[Step]) -> Effect:
@@ -65,7 +72,7 @@ def follow(parsed: DotQmail, is_executable: bool, scene: Scene, steps: list[Step
         forwards += effect.forwards
         if effect.state is not State.FINE:
             # qmail-local stops at a failing line; forwards are sent at the end, so none goes out.
-            return Effect(tuple(words), tuple(forwards), effect.state, effect.remedy)
+            return Effect(tuple(words), tuple(forwards), effect.state, effect.advice)
     if not words:
         words.append("take it and throw it away, for no line does anything")
     return Effect(tuple(words), tuple(forwards))
@@ -90,7 +97,7 @@ def _one(instruction: Instruction, scene: Scene, steps: list[Step]) -> Effect:
     steps.append(Step("routing.instruction", argument, instruction.kind.value, where))
     if scene.is_virtual and instruction.kind is Kind.MBOX:
         words = "keep it and try again later: vdelivermail delivers to no mbox"
-        return Effect((words,), (), State.PROBLEM, f"write a Maildir into {where}")
+        return Effect((words,), (), State.PROBLEM, advise("mbox_in_virtual", file=where))
     path = os.path.join(scene.directory, argument.removeprefix(b"./"))
     is_maildir = instruction.kind is Kind.MAILDIR
     step = maildir_step(path) if is_maildir else mbox_step(path)
@@ -104,9 +111,11 @@ def _mailbox(step: Step, words: str, user: User) -> Effect:
         return Effect((words,), ())
     if step.answer == UNKNOWN:
         return Effect((words,), (), State.UNKNOWN, _ask_as(user))
-    remedy = f"{step.source}: make it as {show(user.name)}, or mend its mode"
+    advice = advise(
+        "mailbox_closed", path=show(step.subject), source=step.source, user=show(user.name)
+    )
     return Effect(
-        (f"keep it and try again later, for it cannot {words}",), (), State.PROBLEM, remedy
+        (f"keep it and try again later, for it cannot {words}",), (), State.PROBLEM, advice
     )
 
 
@@ -116,9 +125,34 @@ def _program(instruction: Instruction, scene: Scene, where: str, steps: list[Ste
     user = scene.user
     found = vdelivermail_line(command, user.home, user.ext, scene.domain, scene.break_character)
     if found is None:
+        call = deliver_own.parse(command, scene.own_directories)
+        if call is not None:
+            return _own(call, command, scene, where)
         return Effect((f"run the program {show(command)} as {show(user.name)}",), ())
     steps.extend(found.steps)
     return _virtual(found, scene, where, steps)
+
+
+def _own(call: deliver_own.OwnCall, command: bytes, scene: Scene, where: str) -> Effect:
+    """Follow one of our own programs as far as it can be told without running another."""
+    arguments = call.arguments
+    if call.program == b"forward":
+        shown = ", ".join(show(argument) for argument in arguments)
+        forwards = tuple((argument, where) for argument in arguments)
+        return Effect((f"forward it to {shown}",), forwards)
+    asked = show(b" ".join(arguments[1:]))
+    if call.program == b"condredirect" and len(arguments) > 1:
+        words = f"forward it to {show(arguments[0])} and stop there if {asked} exits 0"
+        return Effect((words,), ((arguments[0], where),))
+    if call.program == b"bouncesaying" and arguments:
+        said = show(arguments[0])
+        if len(arguments) == 1:
+            advice = advise("program_refused", file=scene.file)
+            return Effect((f"bounce it: {said}",), (), State.PROBLEM, advice)
+        return Effect((f"bounce it if {asked} exits 0: {said}",), ())
+    if call.program == b"except" and arguments:
+        return Effect((f"bounce it if {show(b' '.join(arguments))} exits 0",), ())
+    return Effect((f"run the program {show(command)} as {show(scene.user.name)}",), ())
 
 
 def _virtual(found: VDelivery, scene: Scene, where: str, steps: list[Step]) -> Effect:
@@ -140,17 +174,17 @@ def _virtual(found: VDelivery, scene: Scene, where: str, steps: list[Step]) -> E
     report = found.report or Report(Outcome.DEFERRAL, b"")
     if found.steps and found.steps[-1].answer == UNKNOWN:
         return Effect((report_words(report),), (), State.UNKNOWN, _ask_as(scene.user))
-    remedy = f"add the mailbox, or change {where}" if found.kind is VKind.BOUNCE else ""
-    return Effect((report_words(report),), (), State.PROBLEM, remedy)
+    address = show(scene.address)
+    advice = advise("no_mailbox", address=address) if found.kind is VKind.BOUNCE else NONE
+    return Effect((report_words(report),), (), State.PROBLEM, advice)
 
 
 def _failed(instruction: Instruction, scene: Scene, text: bytes, steps: list[Step]) -> Effect:
     where = f"{scene.file}:{instruction.line}"
     steps.append(Step("routing.instruction", instruction.argument, NO, where))
     words = report_words(Report(Outcome.DEFERRAL, text))
-    remedy = f"take the x bit off {scene.file} (or the line +list out of it)"
-    return Effect((words,), (), State.PROBLEM, remedy)
+    return Effect((words,), (), State.PROBLEM, advise("dot_qmail_x_bit", file=scene.file))
 
 
-def _ask_as(user: User) -> str:
-    return f"ask again as root or as {show(user.name)}"
+def _ask_as(user: User) -> Advice:
+    return advise("ask_as", or_user=f" or as {show(user.name)}")

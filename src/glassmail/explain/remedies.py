@@ -47,7 +47,7 @@ NONE = Advice("", "", "", "")
 _ALL = (
     # --- before any message: names, DNS, the connection ---
     Remedy("no_mailbox", "nobody here has that name",
-           "write the address as it exists, or add the mailbox", "glass user add {address}"),
+           "write the address as it exists, or add the mailbox {address}"),
     Remedy("no_such_host", "DNS knows no {domain}",
            "write the domain as it exists, or publish its MX and address records"),
     Remedy("no_mx", "{domain} names no host that takes mail",
@@ -78,8 +78,8 @@ _ALL = (
     Remedy("held", "an administrator holds the message", "let it go on",
            "glass queue release {message}"),
     Remedy("not_attempted", "no delivery was attempted yet",
-           "see whether {channel} deliveries may start (control/{setting} above 0, the process "
-           "runs), then reload", "glass status"),
+           "see whether deliveries may start (control/concurrencylocal and concurrencyremote "
+           "above 0, their processes running)", "glass status"),
     Remedy("no_deliveries", "the running server starts no {channel} deliveries",
            "put a number above 0 into control/{setting}, or remove the file", "glass reload"),
     Remedy("not_running", "no server runs", "start it", "glass serve"),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from glassmail.core.model.trail import Step, Trail
 from glassmail.events.case import Case, Coverage, Found
 from glassmail.events.fields import Field, time_of
+from glassmail.explain.remedies import NONE, Advice, advise
 from glassmail.explain.steps import step_row
 from glassmail.explain.why_story import Entry, Row, tell, text_of
 from glassmail.explain.why_verdict import (
@@ -46,15 +47,24 @@ def candidate_rows(found: Found, cases: list[Case]) -> Iterator[Row]:
     yield {"kind": "found", "count": found.count, "is_more": found.is_more, "shown": len(cases)}
 
 
-def nothing_row(coverage: Coverage) -> Row:
-    """Say that nothing was found, and which time was searched."""
+def nothing_row(coverage: Coverage, asked: str = "") -> Row:
+    """Say that nothing was found, which time was searched, and what to look at."""
+    advice = no_connection_seen(asked)
     return {
         "kind": "nothing",
         "first": time_of(coverage.first) if coverage.first else "",
         "last": time_of(coverage.last) if coverage.last else "",
         "gaps": [{"from": time_of(start), "until": time_of(end)} for start, end in coverage.gaps],
         "losses": [{"time": time_of(at), "text": text} for at, text in coverage.losses],
+        "fault": advice.id,
+        "remedy": advice.sentence,
+        "command": advice.command,
     }
+
+
+def no_connection_seen(asked: str) -> Advice:
+    """What to do about an address that the history knows nothing of; NONE for other questions."""
+    return advise("no_connection_seen", address=asked) if "@" in asked else NONE
 
 
 def candidate(case: Case) -> Row:
@@ -93,6 +103,9 @@ def verdict_row(verdict: Verdict) -> Row:
         "decided_by": decided,
         "set_in": verdict.decided.source if verdict.decided is not None else "",
         "turn": verdict.turn,
+        "fault": verdict.advice.id,
+        "remedy": verdict.advice.sentence,
+        "command": verdict.advice.command,
         "next_at": time_of(verdict.next_at * 1_000_000_000) if verdict.next_at else "",
     }
 

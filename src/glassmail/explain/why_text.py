@@ -9,8 +9,9 @@ from glassmail.core.model.questions import sentence
 from glassmail.core.model.trail import Trail
 from glassmail.events.case import Case, Coverage, Found
 from glassmail.explain.moments import show_clock, show_moment, show_span
+from glassmail.explain.remedies import Advice
 from glassmail.explain.steps import WIDTH, printable, step_text
-from glassmail.explain.why_rows import allowing, candidate
+from glassmail.explain.why_rows import allowing, candidate, no_connection_seen
 from glassmail.explain.why_story import UNDER_WAY, Entry, tell
 from glassmail.explain.why_verdict import (
     DELIVERED,
@@ -108,6 +109,7 @@ class Writer:
         first, last = (show_moment(at, self._zone) for at in (coverage.first, coverage.last))
         yield Line(f"the history covers {first} to {last}")
         yield from self.gaps(coverage)
+        yield from self._advice(no_connection_seen(asked))
 
     def gaps(self, coverage: Coverage) -> Iterator[Line]:
         """Name the times that the history cannot speak for."""
@@ -189,11 +191,17 @@ class Writer:
             yield from self._field(where, printable(step.source))
         if verdict.text and verdict.state not in _GOOD:
             yield from self._field("words", _one_line(verdict.text.decode("utf-8", "replace")))
+        yield from self._advice(verdict.advice)
         yield from self._field("turn", printable(verdict.turn))
         if verdict.next_at:
             at = verdict.next_at * 1_000_000_000
             away = f"in {show_span(at - self._now)}" if at > self._now else "due now"
             yield from self._field("next try", f"{show_moment(at, self._zone)} ({away})")
+
+    def _advice(self, advice: Advice) -> Iterator[Line]:
+        if advice.id:
+            yield from self._field("fault", printable(advice.fault))
+            yield from self._field("remedy", printable(advice.sentence))
 
     def _rest(self, verdicts: list[Verdict]) -> Iterator[Line]:
         counts: dict[str, int] = {}

@@ -21,6 +21,8 @@ from glassmail.events.queue import (
     Started,
 )
 from glassmail.events.smtpd import Refused
+from glassmail.explain.advice import of_delivery, of_refusal
+from glassmail.explain.remedies import NONE, Advice, advise
 
 DELIVERED = "delivered"
 FORWARDED = "forwarded"
@@ -52,6 +54,7 @@ class Verdict(NamedTuple):
         turn: whose turn it is.
         next_at: seconds since 1970 of the next attempt, 0 when none is planned.
         at: nanoseconds since 1970 of what decided.
+        advice: what is wrong and what to do about it, NONE when nothing or not recognised.
     """
 
     message: int
@@ -62,6 +65,7 @@ class Verdict(NamedTuple):
     turn: str
     next_at: int
     at: int
+    advice: Advice = NONE
 
 
 class _Message:
@@ -134,6 +138,9 @@ def _of_recipient(message: _Message, number: int) -> Verdict:
     verdict = verdict._replace(text=settled.text, decided=decided, at=settled.at)
     if settled.outcome == "K":
         return _delivered(message, verdict, steps)
+    asked = (*(started.steps if started is not None else ()), *settled.steps)
+    advice = of_delivery(asked, settled.text, verdict.recipient)
+    verdict = verdict._replace(advice=advice)
     if settled.outcome == "D":
         return verdict._replace(state=FAILED, turn=_after_failure(message))
     return _deferred(message, verdict, settled)
@@ -148,12 +155,13 @@ def _runs(started: Started, settled: Settled | None) -> bool:
 
 def _never_tried(message: _Message, verdict: Verdict) -> Verdict:
     if message.order == "hold":
-        return verdict._replace(state=HELD, turn=_release(message))
+        return _held(message, verdict)
     if message.ended:
         by_hand = {"drop": DROPPED, "bounce": FAILED}.get(message.order)
         turn = _after_failure(message) if by_hand == FAILED else NOBODY
         return verdict._replace(state=by_hand or UNKNOWN, turn=turn, at=message.ended)
-    return verdict._replace(turn="the queue's: the first attempt has not begun")
+    turn = "the queue's: the first attempt has not begun"
+    return verdict._replace(turn=turn, advice=advise("not_attempted"))
 
 
 def _delivered(message: _Message, verdict: Verdict, steps: Trail) -> Verdict:
@@ -178,14 +186,16 @@ def _deferred(message: _Message, verdict: Verdict, settled: Settled) -> Verdict:
             return verdict._replace(state=DROPPED, turn=NOBODY, at=message.ended)
         return verdict._replace(state=FAILED, turn=_after_failure(message), at=message.ended)
     if message.order == "hold":
-        return verdict._replace(state=HELD, turn=_release(message))
+        return _held(message, verdict)
     who = "the other server's" if settled.channel == "remote" else "this server's"
     turn = f"{who}, or its administrator's; the queue tries again by itself"
     return verdict._replace(state=WAITING, turn=turn, next_at=settled.retry_at)
 
 
-def _release(message: _Message) -> str:
-    return f"an administrator's: glass queue release {message.accepted.message}"
+def _held(message: _Message, verdict: Verdict) -> Verdict:
+    advice = advise("held", message=message.accepted.message)
+    turn = f"an administrator's: {advice.command}"
+    return verdict._replace(state=HELD, turn=turn, advice=advice)
 
 
 def _after_failure(message: _Message) -> str:
@@ -209,7 +219,8 @@ def _of_refusal(event: Refused) -> Verdict:
     else:
         state, turn = REFUSED, "the sender's: the client was told and has to tell them"
     address = event.recipient or event.sender
-    return Verdict(0, address, state, event.reply, decided, turn, 0, event.at)
+    advice = of_refusal(event.steps, address, event.reply_code)
+    return Verdict(0, address, state, event.reply, decided, turn, 0, event.at, advice)
 
 
 def _without_acceptance(case: Case, events: Sequence[AnyEvent]) -> Verdict:

@@ -102,6 +102,9 @@ _ALL = (
     Setting("passwordhash", Kind.LINE, ("keeper", "commands"), When.RUN,
             "How new passwords are hashed: `sha512`, which vpopmail's programs can read, or "
             "`argon2id`.", b"sha512"),
+    Setting("assignrebuild", Kind.INT, ("local",), When.RELOAD,
+            "1: build users/cdb when users/assign is newer, before mail is delivered by it; "
+            "else that is only told.", 0, most=1),
     Setting("breakcharacter", Kind.LINE, ("local",), When.RELOAD,
             "What parts user and extension in a local part.", b"-"),
 )  # fmt: skip

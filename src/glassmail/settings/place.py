@@ -1,6 +1,7 @@
 """Where things lie below ROOT. Every path of the house is named here, and only here."""
 
 import os
+import sys
 
 DEFAULT_ROOT = "/var/lib/glassmail"
 ROOT_VARIABLE = "GLASSMAIL_ROOT"
@@ -130,3 +131,8 @@ class Place:
     def log(self) -> str:
         """Text logs, a multilog directory each: log/send, log/smtpd, log/serve."""
         return self.path("log")
+
+    def own_programs(self) -> tuple[bytes, ...]:
+        """Directories where a program line may name our own programs, which then run inside."""
+        installed = os.path.dirname(sys.executable)
+        return tuple(os.fsencode(d) for d in (self.path("bin"), "/var/qmail/bin", installed))

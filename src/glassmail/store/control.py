@@ -86,7 +86,8 @@ class Controls:
         for name in SETTINGS:
             self._stamps[name] = _stamp(self._path(name))
             self._data[name] = read_file(self._path(name))
-        self._snapshot = _build(self._data)
+        self._parsed = _parse_all(self._data)
+        self._snapshot = _build(self._data, self._parsed)
 
     def tell_problems(self, tell: Callable[[str], None]) -> None:
         """Set who is told the text of each problem found from now on."""
@@ -113,13 +114,13 @@ class Controls:
                 self._stamps[name] = stamp
                 changed = self._reread(name) or changed
         if changed:
-            self._snapshot = _build(self._data)
+            self._snapshot = _build(self._data, self._parsed)
         return changed
 
     def _reread(self, name: str) -> bool:
         try:
             data = read_file(self._path(name))
-            _parse(SETTINGS[name], data)
+            parsed = _parse(SETTINGS[name], data)
         except ControlError as error:
             self._tell(str(error))
             return False
@@ -130,6 +131,7 @@ class Controls:
             )
             return False
         self._data[name] = data
+        self._parsed[name] = parsed  # a table of 100,000 lines is parsed once
         return True
 
     def _path(self, name: str) -> str:
@@ -160,9 +162,8 @@ def fingerprint(data: bytes | None) -> str:
 def take_snapshot(directory: str, names: Iterable[str] = SETTINGS) -> Snapshot:
     """Read the settings once, without watching; raises ControlError."""
     wanted = set(names) | {"me"}
-    return _build(
-        {n: read_file(os.path.join(directory, n)) if n in wanted else None for n in SETTINGS}
-    )
+    data = {n: read_file(os.path.join(directory, n)) if n in wanted else None for n in SETTINGS}
+    return _build(data, _parse_all(data))
 
 
 def _stamp(path: str) -> _Stamp:
@@ -173,15 +174,18 @@ def _stamp(path: str) -> _Stamp:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _build(data: dict[str, bytes | None]) -> Snapshot:
+def _parse_all(data: dict[str, bytes | None]) -> dict[str, Value]:
+    return {name: _parse(SETTINGS[name], data[name]) for name in SETTINGS}
+
+
+def _build(data: dict[str, bytes | None], parsed: dict[str, Value]) -> Snapshot:
     me_data = data["me"]
     me = control.parse_line(me_data) if me_data is not None else None
-    values = {name: _value(SETTINGS[name], data[name], me) for name in SETTINGS}
+    values = {name: _value(SETTINGS[name], parsed[name], me) for name in SETTINGS}
     return Snapshot(values, frozenset(n for n, d in data.items() if d is not None))
 
 
-def _value(setting: Setting, data: bytes | None, me: bytes | None) -> Value:
-    value = _parse(setting, data)
+def _value(setting: Setting, value: Value, me: bytes | None) -> Value:
     if value is not None:
         return value
     if setting.from_me and me is not None:

@@ -57,13 +57,13 @@ def test_fine(text):
 @pytest.mark.parametrize(
     ("text", "where"),
     [
-        (b"", "users/assign:1: bad format: the last line must be a single dot"),
-        (b"=a:u:1:1:/h:::\n", "users/assign:2: bad format: the last line"),
-        (b"=a:u:1:1:/h:::\n\n.\n", "users/assign:2: bad format: an empty line"),
-        (b"=a:u:1:1:/h::\n.\n", "users/assign:1: bad format: 6 colons, seven are needed"),
-        (b":u:1:1:/h:::::\n.\n", "users/assign:1: bad format: it begins with a colon"),
-        (b"=a\0:u:1:1:/h:::\n.\n", "users/assign:1: bad format: a NUL byte"),
-        (b"=a:u:1:1:/h:::", "users/assign:1: bad format: the last line"),
+        (b"", "users/assign:1:1: bad format: the last line must be a single dot"),
+        (b"=a:u:1:1:/h:::\n", "users/assign:2:1: bad format: the last line"),
+        (b"=a:u:1:1:/h:::\n\n.\n", "users/assign:2:1: bad format: an empty line"),
+        (b"=a:u:1:1:/h::\n.\n", "users/assign:1:14: bad format: 6 colons, seven are needed"),
+        (b":u:1:1:/h:::::\n.\n", "users/assign:1:1: bad format: it begins with a colon"),
+        (b"=a\0:u:1:1:/h:::\n.\n", "users/assign:1:3: bad format: a NUL byte"),
+        (b"=a:u:1:1:/h:::", "users/assign:1:1: bad format: the last line"),
     ],
 )
 def test_faults(text, where):

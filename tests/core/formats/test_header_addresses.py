@@ -62,7 +62,10 @@ def test_nothing_but_commas_is_added_and_nothing_is_lost(text):
         return
     parsed = read_addresses(tokens)
     if parsed.is_whole:
-        assert [t for t in parsed.tokens() if t[0] != COMMA] == [t for t in tokens if t[0] != COMMA]
+        # token822.c moves a comment behind the address that it stood before.
+        assert sorted(t for t in parsed.tokens() if t[0] != COMMA) == sorted(
+            t for t in tokens if t[0] != COMMA
+        )
         assert len(parsed.tokens()) >= len(tokens)
 
 

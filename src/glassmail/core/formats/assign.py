@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 
 class AssignError(ValueError):
-    """The file cannot be used; the text names file and line."""
+    """The file cannot be used; the text names file, line and column."""
 
 
 class Assignment(NamedTuple):
@@ -57,12 +57,12 @@ def parse(data: bytes, name: str = "users/assign") -> list[Assignment]:
             break
         parts = line.split(b":", 7)
         if len(parts) < 8 or not parts[0] or b"\0" in line:
-            raise AssignError(f"{name}:{number}: bad format: {_fault(line)}")
+            raise AssignError(f"{name}:{number}:{_fault(line)}")
         user, uid, gid, home, dash, ext = parts[1:7]
         assignments.append(
             Assignment(parts[0][:1], parts[0][1:], (user, uid, gid, home, dash, ext), number)
         )
-    raise AssignError(f"{name}:{len(lines)}: bad format: the last line must be a single dot")
+    raise AssignError(f"{name}:{len(lines)}:1: bad format: the last line must be a single dot")
 
 
 def render(assignments: Iterable[Assignment]) -> bytes:
@@ -83,10 +83,12 @@ def records(assignments: Iterable[Assignment]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _fault(line: bytes) -> str:
+    """Say at which column, from 1, a line goes wrong, and how."""
+    column, text = len(line) + 1, f"{line.count(b':')} colons, seven are needed"
     if not line:
-        return "an empty line"
-    if b"\0" in line:
-        return "a NUL byte"
-    if line.startswith(b":"):
-        return "it begins with a colon"
-    return f"{line.count(b':')} colons, seven are needed"
+        column, text = 1, "an empty line"
+    elif b"\0" in line:
+        column, text = line.index(b"\0") + 1, "a NUL byte"
+    elif line.startswith(b":"):
+        column, text = 1, "it begins with a colon"
+    return f"{column}: bad format: {text}"

@@ -35,11 +35,36 @@ class Instruction(NamedTuple):
     list_only: bool
 
 
+class Doubt(NamedTuple):
+    """A line that is obeyed as qmail does, but can hardly be meant so.
+
+    Attributes:
+        line: its number, from 1.
+        column: where it goes wrong, from 1.
+        text: what qmail makes of it.
+    """
+
+    line: int
+    column: int
+    text: str
+
+
 class DotQmail(NamedTuple):
     """A dot-qmail file as parsed; a blank first line means that nothing may be delivered."""
 
     instructions: tuple[Instruction, ...]
     first_line_is_blank: bool
+    data: bytes = b""
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Lines that can hardly be meant as they are written; looked for when somebody asks."""
+        found = []
+        for number, raw in enumerate(self.data.removesuffix(b"\n").split(b"\n"), 1):
+            doubt = _doubt(raw.rstrip(b" \t"))
+            if doubt is not None:
+                found.append(Doubt(number, *doubt))
+        return tuple(found)
 
 
 def parse(data: bytes) -> DotQmail:
@@ -58,7 +83,7 @@ def parse(data: bytes) -> DotQmail:
             list_only = list_only or _c_string(line) == b"+list"
         else:
             instructions.append(_instruction(line, number, list_only))
-    return DotQmail(tuple(instructions), first_line_is_blank)
+    return DotQmail(tuple(instructions), first_line_is_blank, data)
 
 
 def _instruction(line: bytes, number: int, list_only: bool) -> Instruction:
@@ -75,3 +100,35 @@ def _instruction(line: bytes, number: int, list_only: bool) -> Instruction:
 def _c_string(text: bytes) -> bytes:
     # qmail-local hands C strings on: what follows a NUL is never seen.
     return text.partition(b"\0")[0]
+
+
+def _doubt(line: bytes) -> tuple[int, str] | None:
+    """Return column and meaning of what is odd in a line, None when nothing is."""
+    first = line[:1]
+    if b"\0" in line:
+        return line.index(b"\0") + 1, "a NUL byte: what follows it is not seen"
+    if line.endswith(b"\r"):
+        return len(line), "a carriage return: it is taken as part of the line"
+    if first == b"+" and line != b"+list":
+        return 1, "an unknown word after `+`: the line is ignored"
+    if line == b"|":
+        return 2, "no program follows: the shell is run with nothing to do"
+    if first in (b"", b"#", b"|", b".", b"/", b"+"):
+        return None
+    return _doubtful_address(line)
+
+
+def _doubtful_address(line: bytes) -> tuple[int, str] | None:
+    start = 2 if line.startswith(b"&") else 1
+    address = line[start - 1 :]
+    if not address:
+        return start, "no address follows: mail is forwarded to nobody"
+    if address[:1] in (b" ", b"\t"):
+        return start, "a blank before the rest: all of it is taken as an address"
+    if address.endswith(b"/"):
+        return start, "it is taken as an address: the path of a Maildir begins with `.` or `/`"
+    for separator in (b" ", b"\t", b","):
+        if separator in address and b'"' not in address:
+            at = address.index(separator)
+            return start + at, "one line holds one address: all of it is taken as one"
+    return None

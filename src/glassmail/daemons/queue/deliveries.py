@@ -178,6 +178,7 @@ class Deliveries:
             active = Active(stored, channels, fresh=False)
             self.actives[number] = active
             self._fresh_bytes += active.held_bytes
+        active.fresh = False  # of what is read back, somebody may have tried to deliver it
         if waiting:
             for recipient in waiting:
                 self._steps[number, recipient.number] = self._routed(recipient)
@@ -300,6 +301,11 @@ class Deliveries:
     def is_waiting(self) -> bool:
         """Tell whether results wait for a commit."""
         return bool(self._outcomes) or self.ledger.is_waiting
+
+    @property
+    def waiting(self) -> int:
+        """Results that wait for a commit."""
+        return len(self._outcomes)
 
     def digest(self, clock: Clock) -> None:
         """Turn results into what the next transaction writes; tells the log of each."""

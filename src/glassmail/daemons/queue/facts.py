@@ -7,8 +7,11 @@ Always:
       at most WINDOW_ROWS unconfirmed rows at a time.
 """
 
+import asyncio
+
 import msgspec
 
+from glassmail.daemons.queue.limits import FACTS_SEND_S
 from glassmail.events.codec import encode
 from glassmail.events.event import Event
 from glassmail.net.link import Link
@@ -28,7 +31,9 @@ class FactStream:
         self._sent = 0
         self._kept = 0
         self._trim = 0
-        self._fresh: list[tuple[int, bytes]] = []
+        self._fresh: list[tuple[int, bytes]] = []  # rows of the transaction under way
+        self._ready: list[tuple[int, bytes]] = []  # committed rows on their way to the log
+        self._timer: asyncio.TimerHandle | None = None
         decoder = msgspec.msgpack.Decoder(FactsKept)
         self._link = Link(log_socket, "queue", decoder, self._confirmed)
         self._link.on_up = self._up
@@ -38,7 +43,8 @@ class FactStream:
         self._link.start()
 
     def close(self) -> None:
-        """Stop talking to the log."""
+        """Stop talking to the log; what is ready still goes out."""
+        self._send_ready()
         self._link.close()
 
     def tell(self, event: Event) -> None:
@@ -59,16 +65,30 @@ class FactStream:
             self._fresh.append((self._store.keep_facts(data), data))
 
     def committed(self) -> None:
-        """The transaction is durable: send."""
+        """The transaction is durable: its facts may go, a few commits together."""
         self._gathered.clear()
         self._trim = 0
         fresh, self._fresh = self._fresh, []
         if not fresh or not self._link.is_up:
             return
-        is_next = fresh[0][0] == self._sent + 1
+        self._ready += fresh
+        if len(self._ready) >= SEND_ROWS:
+            self._send_ready()
+        elif self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(FACTS_SEND_S, self._send_ready)
+
+    def _send_ready(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        ready, self._ready = self._ready, []
+        if not ready:
+            return
+        is_next = ready[0][0] == self._sent + 1 and ready[-1][0] == self._sent + len(ready)
         if is_next and self._sent - self._kept < WINDOW_ROWS:
-            if self._link.send(Facts(tuple(fresh), self._store.identity)):
-                self._sent = fresh[-1][0]
+            if self._link.send(Facts(tuple(ready), self._store.identity)):
+                self._sent = ready[-1][0]
         else:
             self._catch_up()
 
@@ -88,10 +108,12 @@ class FactStream:
         self._fresh.clear()
 
     def _up(self) -> None:
+        self._ready.clear()  # they are in the store, and come from there
         self._sent = self._kept
         self._catch_up()
 
     def _catch_up(self) -> None:
+        self._ready.clear()
         while self._link.is_up and self._sent - self._kept < WINDOW_ROWS:
             rows = tuple(self._store.facts_after(self._sent, SEND_ROWS))
             if not rows:

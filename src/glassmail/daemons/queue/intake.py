@@ -100,6 +100,11 @@ class Intake:
         """Tell whether messages wait for a commit."""
         return bool(self._incoming)
 
+    @property
+    def waiting(self) -> int:
+        """Messages that wait for a commit."""
+        return len(self._incoming)
+
     def open_body(self, peer: Peer, message: OpenBody) -> None:
         """Make a file for a large body and pass its descriptor."""
         if self.is_full or len(peer.bodies) >= OPEN_BODIES_MAX:
@@ -309,13 +314,18 @@ class Intake:
         for incoming, answer in answers:
             incoming.answer(answer)
 
-    def undone(self) -> None:
-        """Decline everybody: the transaction could not be made durable."""
+    def undone(self, *, may_be_found_again: bool = False) -> None:
+        """Decline everybody: the transaction could not be made durable.
+
+        Args:
+            may_be_found_again: a sync failed after the write. The next process may recover the
+                transaction, and its bodies must be there then; it sweeps the others away.
+        """
         waiting, self._incoming = self._incoming, []
         self._answers.clear()
         self._has_new_files = False
         for incoming in waiting:
-            if incoming.file is not None:
+            if incoming.file is not None and not may_be_found_again:
                 self._disk.remove_body(incoming.file)
             incoming.answer(Declined(incoming.message.ref, "Z", 53, FULL_TEXT))
 

@@ -14,3 +14,8 @@ OPEN_BODIES_MAX = 256  # body files of one peer that no Enqueue has named yet
 CONNECTIONS_MAX = 4_096
 HEADER_BYTES_LOOKED_AT = 16_384  # where the Message-ID is looked for
 LONGEST_SLEEP_S = 300.0  # a clock that jumped is noticed at least this often
+# Under load a commit waits a moment, so that more messages share it: with fewer than GATHER_FROM
+# in the last one nobody waits.
+GATHER_FROM = 3
+GATHER_S = 0.001
+FACTS_SEND_S = 0.05  # how long committed facts wait for company on their way to the log

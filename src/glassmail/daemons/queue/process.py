@@ -20,7 +20,14 @@ from glassmail.daemons.queue.drop import DropBox
 from glassmail.daemons.queue.facts import FactStream
 from glassmail.daemons.queue.intake import Capability, Clock, Incoming, Intake, Taken
 from glassmail.daemons.queue.ledger import Finished
-from glassmail.daemons.queue.limits import ALARM_CHUNK, FACTS_WAIT_S, LONGEST_SLEEP_S, SPACE_CHECK_S
+from glassmail.daemons.queue.limits import (
+    ALARM_CHUNK,
+    FACTS_WAIT_S,
+    GATHER_FROM,
+    GATHER_S,
+    LONGEST_SLEEP_S,
+    SPACE_CHECK_S,
+)
 from glassmail.daemons.queue.peers import Peer
 from glassmail.events.process import Alerted, SettingBroken, Warned
 from glassmail.events.queue import Exiting
@@ -68,11 +75,13 @@ class QueueProcess:
         self.after_commit: list[Callable[[], None]] = []
         self._loop = asyncio.get_running_loop()
         self._is_scheduled = False
+        self._last_batch = 0  # messages and results of the last commit
         self._facts_timer: asyncio.TimerHandle | None = None
         self._wake_timer: asyncio.TimerHandle | None = None
         self._wake_at: int | None = None
         self._space_checked_at = 0.0
         self._has_told_end = False
+        self._is_broken = False  # the store failed; the process is about to end
 
     @property
     def fingerprint(self) -> dict[str, str]:
@@ -100,16 +109,21 @@ class QueueProcess:
 
     def schedule(self) -> None:
         """Commit at the end of this round of the loop."""
-        if not self._is_scheduled:
-            self._is_scheduled = True
+        if self._is_scheduled:
+            return
+        self._is_scheduled = True
+        if self._last_batch < GATHER_FROM:
             self._loop.call_soon(self._round)
+        else:
+            self._loop.call_later(GATHER_S, self._round)
 
     def _round(self) -> None:
         self._is_scheduled = False
-        if self.life.ended.is_set():
+        if self._is_broken or self.life.ended.is_set():
             return
         self._check_space()
         clock = self.clock_now()
+        self._last_batch = self.intake.waiting + self.deliveries.waiting
         self.deliveries.digest(clock)
         if self._commit(clock):
             self._checkpoint()
@@ -200,9 +214,11 @@ class QueueProcess:
         After a failed sync the same descriptor may report success for data that is gone, so
         nothing is tried again here; everybody who waits is told to try later.
         """
+        self._is_broken = True
+        self.intake.is_full = True  # declines what still comes
         self.facts.undone(mark)
         self.store.undone()
-        self.intake.undone()
+        self.intake.undone(may_be_found_again=True)
         self._alert(f"the queue store failed ({error}); starting again")
         self._loop.call_later(0.1, self.life.end, EXIT_STORE_BROKEN)
 

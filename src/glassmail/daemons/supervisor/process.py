@@ -259,9 +259,12 @@ class Supervisor:
             "children": rows,
         }
         path = self._place.status_file
-        with open(path + ".new", "w", encoding="utf-8") as file:
-            json.dump(status, file)
-        os.rename(path + ".new", path)
+        try:
+            with open(path + ".new", "w", encoding="utf-8") as file:
+                json.dump(status, file)
+            os.rename(path + ".new", path)
+        except OSError as error:  # a full disk must not end the server; `status` is stale then
+            say(sys.stderr, f"glass: cannot write {path}: {error.strerror}")
 
 
 def bind(listener: Listener, *, is_shared: bool = True) -> socket.socket:

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 import click
 
 from glassmail.core.formats.daemons import DaemonsError
+from glassmail.core.formats.dns_servers import DnsServersError
 from glassmail.explain.instructions import State
+from glassmail.explain.remedies import Advice
 from glassmail.explain.steps import printable, shown, step_row, step_text
-from glassmail.explain.trace import Hop, Trace, trace_address
+from glassmail.explain.trace import Hop, Inquiry, Trace, trace_address
 from glassmail.settings.place import DEFAULT_ROOT, ROOT_VARIABLE, Place, find_root
 from glassmail.store.control import ControlError
 
@@ -23,7 +25,13 @@ _EXIT = {State.FINE: 0, State.PROBLEM: 1, State.UNKNOWN: 3}
     "--root", metavar="DIR", help=f"The site; else ${ROOT_VARIABLE}, else {DEFAULT_ROOT}."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def trace(address: str, root: str | None, as_json: bool) -> None:
+@click.option("--dns/--no-dns", default=True, help="Ask DNS where remote mail goes (default).")
+@click.option(
+    "--probe",
+    is_flag=True,
+    help="Try the connections too, and see where the MX of a domain of ours leads.",
+)
+def trace(address: str, root: str | None, as_json: bool, dns: bool, probe: bool) -> None:
     """Tell what would happen to mail for ADDRESS, and why; nothing is sent or changed.
 
     Exit status: 0 fine, 1 a problem was found, 3 cannot tell (the reason is said).
@@ -32,8 +40,9 @@ def trace(address: str, root: str | None, as_json: bool) -> None:
     try:
         if not os.path.isdir(place.control):
             raise FileNotFoundError(f"{place.control}: no such directory: name the site by --root")
-        found = trace_address(place, os.fsencode(address))
-    except (ControlError, DaemonsError, OSError) as error:
+        inquiry = Inquiry(dns=dns or probe, probe=probe)
+        found = trace_address(place, os.fsencode(address), inquiry)
+    except (ControlError, DaemonsError, DnsServersError, OSError) as error:
         click.echo(f"glass trace: {printable(str(error))}", err=True)
         is_closed = isinstance(error, PermissionError | FileNotFoundError) or isinstance(
             error.__cause__, PermissionError
@@ -53,7 +62,7 @@ def text_lines(found: Trace) -> Iterator[str]:
         yield from step_text(hop.steps)
         yield f"decision: {printable(hop.decision)}"
         for warning in hop.warnings:
-            yield f"warning: {printable(warning)}"
+            yield f"warning: {printable(warning_text(warning))}"
         if hop.remedy:
             yield f"remedy: {printable(hop.remedy)}"
 
@@ -70,13 +79,20 @@ def decision_row(hop: Hop) -> dict[str, str | list[str]]:
     """Make the JSON object of a decision.
 
     Fields: address, forwarded_by (the addresses that led here), sentence, state (`fine`,
-    `problem`, `cannot tell`), remedy, warnings.
+    `problem`, `cannot tell`), fault (an id of explain.remedies), remedy, command, warnings.
     """
     return {
         "address": shown(hop.address),
         "forwarded_by": [shown(address) for address in hop.chain],
         "sentence": printable(hop.decision),
         "state": hop.state.value,
+        "fault": hop.advice.id,
         "remedy": printable(hop.remedy),
-        "warnings": [printable(warning) for warning in hop.warnings],
+        "command": printable(hop.advice.command),
+        "warnings": [printable(warning_text(warning)) for warning in hop.warnings],
     }
+
+
+def warning_text(warning: Advice) -> str:
+    """Say what is not as it should be, and what to do."""
+    return f"{warning.fault}; {warning.sentence}"

@@ -52,7 +52,7 @@ def why(what: str, root: str | None, as_json: bool, since: str | None, until: st
     for problem in found.unread:
         click.echo(f"glass why: not searched: {printable(problem)}", err=True)
     if as_json:
-        for row in rows(found, cases):
+        for row in rows(found, cases, what):
             click.echo(json.dumps(row))
     else:
         show(lines(found, cases, what, now))
@@ -61,10 +61,10 @@ def why(what: str, root: str | None, as_json: bool, since: str | None, until: st
     sys.exit(EXIT_FOUND if cases else EXIT_NOTHING)
 
 
-def rows(found: Found, cases: list[Case]) -> Iterator[Row]:
+def rows(found: Found, cases: list[Case], what: str) -> Iterator[Row]:
     """Yield the JSON objects of an answer."""
     if not cases:
-        yield nothing_row(found.coverage)
+        yield nothing_row(found.coverage, what)
     elif len(cases) == 1:
         yield from story_rows(cases[0])
     else:
