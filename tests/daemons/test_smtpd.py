@@ -298,7 +298,7 @@ def test_a_client_that_does_not_read(tmp_path, runner):
                 await asyncio.sleep(0)
             await asyncio.sleep(0.3)
             (connection,) = server.process.connections
-            assert connection._is_paused
+            assert connection.is_paused
             assert connection._session._core.has_unread
             assert len(connection._session._core._buffer) < 600_000
             peer.writer.transport.abort()

@@ -336,9 +336,9 @@ def test_nothing_found_tells_the_span_and_its_holes():
         "  not recorded",
         "2026-11-20 12:00:00: 2 lost",
         "  fault        nothing came with that address",
-        "  remedy       ask the sender for the error that they got; see where the domain's",
-        "               MX leads and whether its port is open: glass trace --probe",
-        "               joe@x",
+        "  remedy       ask the sender for the error that they got; see where the",
+        "               domain's MX leads and whether its port is open: glass trace",
+        "               --probe joe@x",
     ]
     row = nothing_row(coverage)
     assert row["gaps"] == [

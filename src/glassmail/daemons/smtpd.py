@@ -172,14 +172,14 @@ class SmtpProcess:
 class Connection(asyncio.Protocol):
     """One client's connection: the Wire below a Session."""
 
-    __slots__ = ("_is_paused", "_process", "_service", "_session", "_transport", "is_blocked")
+    __slots__ = ("_process", "_service", "_session", "_transport", "is_blocked", "is_paused")
 
     def __init__(self, process: SmtpProcess, service: str) -> None:
         self._process = process
         self._service = service
         self._session: Session | None = None
         self._transport: asyncio.Transport | None = None
-        self._is_paused = False
+        self.is_paused = False
         self.is_blocked = False
 
     # --- from the loop -------------------------------------------------------------------------
@@ -264,12 +264,12 @@ class Connection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Stop reading."""
-        if not self._is_paused and self._transport is not None:
-            self._is_paused = True
+        if not self.is_paused and self._transport is not None:
+            self.is_paused = True
             self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read again."""
-        if self._is_paused and self._transport is not None:
-            self._is_paused = False
+        if self.is_paused and self._transport is not None:
+            self.is_paused = False
             self._transport.resume_reading()

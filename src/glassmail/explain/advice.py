@@ -169,7 +169,9 @@ def _remote(case: _Case) -> Advice | None:
     texts = remote_texts
     domain = case.domain
     if case.text.startswith(b"Sorry, I couldn't find any host named "):
-        return advise("no_such_host", domain=domain)
+        # A name without MX records was asked for its addresses, an unknown name was not.
+        is_known = case.last("remote.addresses", NO) is not None
+        return advise("no_mx" if is_known else "no_such_host", domain=domain)
     if case.text == texts.NO_EXCHANGER.text:
         return advise("no_mx", domain=domain)
     if case.text in {texts.LOOKUP_FAILED.text, texts.NO_HOST_FOUND.text}:

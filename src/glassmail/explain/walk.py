@@ -190,7 +190,7 @@ class Walk:
         draft.warnings += way.warnings
         with as_user(user.uid, user.gid) as is_theirs:
             found = find_dot_qmail(user, False, self._default_delivery)
-            draft.steps += found.steps
+            draft.steps += [step for step in found.steps if step not in way.steps]
             if found.dot_qmail is None:
                 return self._refused(draft, head, user, found, is_theirs)
             draft.warnings += files_warnings(user, found.name)

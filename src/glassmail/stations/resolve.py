@@ -145,6 +145,8 @@ def _check_home(home: bytes, is_dry_run: bool, steps: list[Step]) -> Report | No
         mode = os.stat(home + b"/.").st_mode
     except OSError as error:
         reason = error_text(error)
+        if isinstance(error, PermissionError):
+            steps += _closed_directory(home)
         answer = UNKNOWN if isinstance(error, PermissionError) or is_temporary(error) else NO
         steps.append(Step("routing.home", home, answer, reason.decode()))
         text = b"Unable to switch to " + home + b": " + reason + b". (#4.3.0)\n"
@@ -158,6 +160,25 @@ def _check_home(home: bytes, is_dry_run: bool, steps: list[Step]) -> Report | No
         return None if is_dry_run else Report(Outcome.DEFERRAL, HOME_STICKY)
     steps.append(Step("routing.home", home, YES, f"mode {mode & 0o7777:04o}"))
     return None
+
+
+def _closed_directory(home: bytes) -> list[Step]:
+    """Name the first directory above a home that we may not pass through, if we can see it."""
+    at = home.find(b"/", 1)
+    while at > 0:
+        directory = home[:at]
+        try:
+            os.stat(directory + b"/.")
+        except OSError:
+            try:
+                status = os.stat(directory)
+            except OSError:  # the home's own error says as much
+                return []
+            mode = stat.S_IMODE(status.st_mode)
+            source = f"owner {status.st_uid}:{status.st_gid}, mode {mode:04o}"
+            return [Step("routing.directory", directory, NO, source)]
+        at = home.find(b"/", at + 1)
+    return []
 
 
 def _try_candidate(

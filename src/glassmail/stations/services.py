@@ -16,6 +16,8 @@ class Wire(Protocol):
 
     is_blocked: bool
     """Whether the client does not read what we sent; nothing should be sent now."""
+    is_paused: bool
+    """Whether nothing is read from the client now."""
 
     def send(self, data: bytes) -> None:
         """Send bytes."""

@@ -10,6 +10,8 @@ Always:
 """
 
 import asyncio
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from glassmail.core.formats import date, received
 from glassmail.core.model.limits import HELO_BYTES_MAX
@@ -43,28 +45,22 @@ class Session(SessionLoop):
         self._recipients: list[bytes] = []
 
     def _handle(self, event: Event) -> None:
-        match event:
-            case smtp_server.Rcpt():
-                self._on_rcpt(event)
-            case smtp_server.Mail():
-                self._on_mail(event)
-            case smtp_server.BodyChunk():
-                assert self._body is not None
-                self._body.add(event.data)
-            case smtp_server.BodyEnds():
-                self._on_end(event)
-            case smtp_server.DataBegins():
-                self._on_data()
-            case smtp_server.Helo():
-                self._on_helo(event)
-            case smtp_server.Quit():
-                self._how = "quit"
-                self._core.reply(replies.goodbye(self._greeting()))
-            case smtp_server.Reset():
-                self._forget()
-            case smtp_server.Refused():
-                step = Step("session.order", event.line, NO, event.name)
-                self._told("command", event.name, (step,))
+        self._HANDLERS[type(event)](self, event)
+
+    def _on_chunk(self, event: smtp_server.BodyChunk) -> None:
+        assert self._body is not None
+        self._body.add(event.data)
+
+    def _on_quit(self, _event: smtp_server.Quit) -> None:
+        self._how = "quit"
+        self._core.reply(replies.goodbye(self._greeting()))
+
+    def _on_reset(self, _event: smtp_server.Reset) -> None:
+        self._forget()
+
+    def _on_refused(self, event: smtp_server.Refused) -> None:
+        step = Step("session.order", event.line, NO, event.name)
+        self._told("command", event.name, (step,))
 
     # --- events of the core --------------------------------------------------------------------
 
@@ -129,7 +125,7 @@ class Session(SessionLoop):
             self._core.reply(replies.RCPT_OK)
         self._facts.recipient = b""
 
-    def _on_data(self) -> None:
+    def _on_data(self, _event: smtp_server.DataBegins) -> None:
         if not self._services.queue.is_up:
             step = Step("session.queue", self._facts.sender or b"", NO, "the queue does not answer")
             self._refuse(pipeline.DATA, Verdict(replies.QUEUE_DOWN, (step,), (), "queue"))
@@ -260,6 +256,19 @@ class Session(SessionLoop):
         if self._body is not None:
             self._body.drop()
             self._body = None
+
+    # A table instead of a match: every event of every session comes through here.
+    _HANDLERS: ClassVar[dict[type[Event], Callable[["Session", Any], None]]] = {
+        smtp_server.Helo: _on_helo,
+        smtp_server.Mail: _on_mail,
+        smtp_server.Rcpt: _on_rcpt,
+        smtp_server.DataBegins: _on_data,
+        smtp_server.BodyChunk: _on_chunk,
+        smtp_server.BodyEnds: _on_end,
+        smtp_server.Quit: _on_quit,
+        smtp_server.Reset: _on_reset,
+        smtp_server.Refused: _on_refused,
+    }
 
 
 _last_date = (0, b"")

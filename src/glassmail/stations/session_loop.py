@@ -223,7 +223,7 @@ class SessionLoop(ABC):
             self.stop()
         elif (is_our_turn and core.has_unread) or (self._body and self._body.is_full):
             wire.pause()
-        else:
+        elif wire.is_paused:
             wire.resume()
 
     def _close(self) -> None:

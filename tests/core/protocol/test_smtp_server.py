@@ -239,8 +239,7 @@ def test_any_split_gives_the_same_events(data):
                 events[-1] = BodyChunk(events[-1].data + event.data)
             else:
                 events.append(event)
-    bare = [e for e in whole[0] if isinstance(e, BodyEnds) and e.bare]
-    if bare:  # what is given out before a lone CR is seen depends on the split; it is not used
+    if b"a\rb" in wire:  # what is given out before a lone CR is seen depends on the split; it is not used
         events = [e for e in events if not isinstance(e, BodyChunk)]
         whole = [e for e in whole[0] if not isinstance(e, BodyChunk)], whole[1]
     assert (events, out) == whole

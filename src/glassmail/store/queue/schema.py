@@ -72,14 +72,19 @@ def open_database(path: str) -> apsw.Connection:
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.wal_autocheckpoint(0)
         db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        with db:
-            db.execute(_TABLES)
-            _stamp(db)
+        create_tables(db)
     except apsw.Error as error:
         raise StoreError(
             f"{path}: {error}: run `glass queue check`, or move the file aside to start empty"
         ) from error
     return db
+
+
+def create_tables(db: apsw.Connection) -> None:
+    """Make what is missing; raises StoreError when another version wrote the store."""
+    with db:
+        db.execute(_TABLES)
+        _stamp(db)
 
 
 def _stamp(db: apsw.Connection) -> None:
