@@ -1,6 +1,6 @@
 """Kill a random process of the server every 200 ms while mail comes in, and count what was lost.
 
-    python bench/kill.py [--messages N] [--every-ms M] [--senders N] [--bodies small|file]
+    python bench/kill.py [--messages N] [--seconds S] [--every-ms M] [--senders N] [--bodies small|file]
                          [--forwards] [--bounces] [--seed N]
 
 Every message that got its 250 must arrive at least once; duplicates are counted and shown (only a
@@ -23,7 +23,6 @@ from ledger import Ledger
 from server import USER, Server, ServerError, standard_layout
 
 SIZES = {"small": letters.SMALL, "file": letters.FILE}
-GIVE_UP_S = 600.0
 DRAIN_S = 120.0
 
 
@@ -35,7 +34,7 @@ def victims(server: Server) -> list[tuple[int, str]]:
 def kill_while(server: Server, handing: Handing, arguments: argparse.Namespace) -> Counter[str]:
     """Kill at the wanted pace until enough messages were accepted; return kills by role."""
     choose, killed = random.Random(arguments.seed), Counter()
-    deadline = time.monotonic() + GIVE_UP_S
+    deadline = time.monotonic() + arguments.seconds
     while len(handing.accepted) < arguments.messages and time.monotonic() < deadline:
         time.sleep(arguments.every_ms / 1e3)
         found = victims(server)
@@ -73,6 +72,8 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/kill.py")
     add = parser.add_argument
     add("--messages", type=int, default=5_000)
+    add("--seconds", type=float, default=90.0, help="end then, even with fewer messages: after "
+        "each death the supervisor waits longer before it starts that process again")  # fmt: skip
     add("--every-ms", type=int, default=200)
     add("--senders", type=int, default=20)
     add("--bodies", choices=list(SIZES), default="small")

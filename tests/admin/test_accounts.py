@@ -168,3 +168,13 @@ def test_catch_alls(site):
 def test_an_unknown_domain(site):
     with pytest.raises(AccountError, match="does not exist"):
         accounts.set_catch_all(site, b"unknown.test", b"delete")
+
+
+@pytest.mark.covers("control/passwordhash")
+def test_passwords_are_hashed_as_the_setting_says(site):
+    Path(site.place.control, "passwordhash").write_text("argon2id\n")
+    accounts.add_mailbox(site, b"example.test", NewMailbox(b"ann", b"a secret"))
+    assert b"\nann:$argon2id$" in b"\n" + read(site, "domains", "example.test", "vpasswd")
+    Path(site.place.control, "passwordhash").unlink()
+    accounts.add_mailbox(site, b"example.test", NewMailbox(b"zoe", b"a secret"))
+    assert b"\nzoe:$6$" in read(site, "domains", "example.test", "vpasswd")

@@ -51,7 +51,7 @@ def test_01_wrong_spelling(demo):
         told(hop, "no_mailbox", "")
         assert "write the address as it exists" in hop.remedy
         assert "no mailbox here by that name" in hop.decision
-        assert demo.send("tamy@example.test") == 550
+        until(lambda: demo.send("tamy@example.test") == 550, "the setting is seen")
     finally:
         demo.site.control("checkrecipients", "0\n")
     explained(demo.why("tamy@example.test", ("refused",)), "no_mailbox", "")

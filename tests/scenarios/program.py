@@ -51,6 +51,8 @@ class Runner:
     def environment(self, more=()):
         """A small environment of its own, so that nothing of the caller's decides."""
         plain = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8"}
+        if "PYTHONPATH" in os.environ:
+            plain["PYTHONPATH"] = os.environ["PYTHONPATH"]  # the tests' own package
         if not is_reachable(self.uid):
             plain["PYTHONPATH"] = str(reachable_copy())
         return {**plain, **dict(more)}

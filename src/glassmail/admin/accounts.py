@@ -25,6 +25,7 @@ from glassmail.core.formats.vpasswd import Account
 from glassmail.core.route import mailbox
 from glassmail.settings.place import Place
 from glassmail.store import edit, passwords
+from glassmail.store.control import take_snapshot
 
 GECOS_BYTES_MAX = 64  # vpopmail.h MAX_PW_GECOS
 DIRECTORY_MODE = 0o700
@@ -98,15 +99,19 @@ def add_domain(site: Site, domain: bytes, argument: bytes = b"bounce-no-mailbox"
 
 
 def add_mailboxes(
-    site: Site, domain: bytes, mailboxes: Sequence[NewMailbox], hash_kind: bytes = b"sha512"
+    site: Site, domain: bytes, mailboxes: Sequence[NewMailbox], hash_kind: bytes = b""
 ) -> None:
     """Make mailboxes in a domain (vadduser), all of them in one change of vpasswd.
+
+    Passwords are hashed as control/passwordhash says, unless `hash_kind` is given.
 
     Raises:
         AccountError: for a bad or taken name, password or quota; nothing is changed then.
         EditError: when a file cannot be changed.
     """
     directory = _directory(site, domain)
+    if not hash_kind:
+        hash_kind = take_snapshot(site.place.control, ("passwordhash",)).line("passwordhash")
     fresh = [_account(site, directory, new, hash_kind) for new in mailboxes]
     with edit.locked(os.path.join(directory, "vpasswd"), _lock_of(directory)):
         table = _read_vpasswd(directory)
@@ -120,7 +125,7 @@ def add_mailboxes(
 
 
 def add_mailbox(
-    site: Site, domain: bytes, mailbox_: NewMailbox, hash_kind: bytes = b"sha512"
+    site: Site, domain: bytes, mailbox_: NewMailbox, hash_kind: bytes = b""
 ) -> None:
     """Make one mailbox; see add_mailboxes."""
     add_mailboxes(site, domain, [mailbox_], hash_kind)

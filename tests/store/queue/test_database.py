@@ -54,14 +54,14 @@ def test_a_body_lives_as_long_as_its_last_reference(store):
     with store.transaction():
         store.insert([new(store, data=None, file="b1-1")])
         store.insert([new(store, data=None, body=1)])
-    assert store.files() == {"b1-1"}
+    assert set(store.files()) == {"b1-1"}
     with store.transaction():
         store.end([1], has_forwards=False)
     assert store.dead_files == []
     with store.transaction():
         store.end([2], has_forwards=False)
     assert store.dead_files == ["b1-1"]
-    assert store.files() == set()
+    assert store.files() == {}
 
 
 def test_a_transaction_that_fails_leaves_nothing(store):

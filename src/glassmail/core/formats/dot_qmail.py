@@ -127,8 +127,8 @@ def _doubtful_address(line: bytes) -> tuple[int, str] | None:
         return start, "a blank before the rest: all of it is taken as an address"
     if address.endswith(b"/"):
         return start, "it is taken as an address: the path of a Maildir begins with `.` or `/`"
-    for separator in (b" ", b"\t", b","):
-        if separator in address and b'"' not in address:
-            at = address.index(separator)
-            return start + at, "one line holds one address: all of it is taken as one"
+    if b'"' not in address:
+        places = [at for at in map(address.find, (b" ", b"\t", b",")) if at >= 0]
+        if places:
+            return start + min(places), "one line holds one address: all of it is taken as one"
     return None

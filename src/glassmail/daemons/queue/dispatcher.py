@@ -79,14 +79,21 @@ class Dispatcher:
         try:
             descriptor = self._disk.open_body(name)
         except OSError as error:
-            text = NO_BODY_TEXT % (error.strerror or "").encode()
-            for target in job.targets:
-                self._deliveries.report(Result(target.delivery, "Z", text, ()))
+            self._defer(job, error.strerror or "")
             return
         try:
+            size = os.fstat(descriptor).st_size
+            if size != job.size - len(job.head):  # never deliver a part as if it were the whole
+                self._defer(job, f"{size} bytes instead of {job.size - len(job.head)}")
+                return
             peer.send(Deliver((job,)), (descriptor,))
         finally:
             os.close(descriptor)
+
+    def _defer(self, job: Job, reason: str) -> None:
+        text = NO_BODY_TEXT % reason.encode()
+        for target in job.targets:
+            self._deliveries.report(Result(target.delivery, "Z", text, ()))
 
     def _jobs(self, start: Start[Active], numbers: list[int]) -> list[Job]:
         turn = start.turn

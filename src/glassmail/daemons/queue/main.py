@@ -5,15 +5,19 @@ import signal
 import sys
 import time
 
+import apsw
+
 from glassmail.daemons.context import Context
 from glassmail.daemons.life import Life, live
 from glassmail.daemons.queue.process import QueueProcess
 from glassmail.daemons.queue.server import QueueServer
 from glassmail.events.process import Alerted
 from glassmail.net.reporter import tell_once
+from glassmail.settings.place import Place
 from glassmail.store.control import ControlError, Controls
 from glassmail.store.queue.database import QueueStore
 from glassmail.store.queue.disk import RESERVE_BYTES, QueueDisk
+from glassmail.store.queue.salvage import Salvaged, is_damage, is_marked, salvage
 from glassmail.store.queue.schema import StoreError
 
 CANNOT_START = 111
@@ -31,8 +35,8 @@ def main(context: Context) -> int:
         disk = QueueDisk(place.path("queue"), place.queue_bodies)
         if disk.free_bytes() < RESERVE_BYTES:
             disk.free_reserve()  # opening a database may have to write
-        store = QueueStore(place.queue_db)
-    except (ControlError, StoreError, OSError) as error:
+        store, salvaged = _open_store(place)
+    except (ControlError, StoreError, apsw.Error, OSError) as error:
         text = f"cannot start: {error}"
         sys.stderr.write(f"glass queue: {text}\n")
         tell_once(place.log_socket, "queue", Alerted(time.time_ns(), "queue", text))
@@ -45,21 +49,50 @@ def main(context: Context) -> int:
         life.on_reload = process.reload
         life.on_alarm = process.alarm
         life.on_stop = process.stop
-        _tidy(process)
+        if salvaged is not None:
+            _tell_salvaged(process, salvaged)
+        _tidy(process, has_lost_rows=salvaged is not None)
         server.listen()
         process.start()
 
     return live(context, start)
 
 
-def _tidy(process: QueueProcess) -> None:
+def _open_store(place: Place) -> tuple[QueueStore, Salvaged | None]:
+    """Open the store; when it is damaged, set it aside and save what can be read."""
+    directory = place.path("queue")
+    if not is_marked(directory):
+        try:
+            return QueueStore(place.queue_db), None
+        except (StoreError, apsw.Error) as error:
+            if not is_damage(error):
+                raise
+    salvaged = salvage(directory, place.queue_aside)
+    return QueueStore(place.queue_db), salvaged
+
+
+def _tell_salvaged(process: QueueProcess, salvaged: Salvaged) -> None:
+    lost = salvaged.known - salvaged.saved
+    text = (
+        f"the queue's database was damaged: it is now {salvaged.aside}; {salvaged.saved} messages "
+        f"were saved from it" + (f", {lost} could not be" if lost else "")
+        + ": glass why tells which messages had been accepted"
+    )  # fmt: skip
+    process.reporter.tell(Alerted(time.time_ns(), "queue", text))
+
+
+def _tidy(process: QueueProcess, *, has_lost_rows: bool) -> None:
     """Remove half-made bodies of an ended process; tell what does not belong here."""
-    referred = process.store.files()
-    removed, foreign = process.disk.sweep(referred)
-    if removed:
+    sizes = process.store.files()
+    aside = process.life.context.place.queue_aside if has_lost_rows else None
+    removed, foreign = process.disk.sweep(set(sizes), aside)
+    if removed and aside is None:
         process.warn(f"removed {removed} half-made body files of an earlier run")
+    elif removed:
+        process.warn(f"moved {removed} body files without a message to queue/aside")
     for name in foreign:
         process.warn(f"queue/body/{name} does not belong to any message: left alone")
-    for name in process.disk.missing(referred):
-        text = f"queue/body/{name} is missing: its message cannot be delivered"
+    for name, size in process.disk.wrong(sizes):
+        fault = "is missing" if size is None else f"has {size} bytes instead of {sizes[name]}"
+        text = f"queue/body/{name} {fault}: its message cannot be delivered"
         process.reporter.tell(Alerted(time.time_ns(), "queue", text))

@@ -37,6 +37,8 @@ from glassmail.store.control import Controls, Snapshot
 from glassmail.store.queue.database import QueueStore
 from glassmail.store.queue.disk import RESERVE_BYTES, QueueDisk
 from glassmail.store.queue.rows import LOCAL, REMOTE
+from glassmail.store.queue.salvage import is_damage
+from glassmail.store.queue.salvage import mark as mark_damaged
 
 EXIT_STORE_BROKEN = 111
 ROUTING_SETTINGS = ("envnoathost", "locals", "me", "percenthack", "virtualdomains")
@@ -130,8 +132,14 @@ class QueueProcess:
             for name in self.store.dead_files:
                 self.disk.remove_body(name)
             self.store.dead_files.clear()
-        if not self.intake.is_full:
-            self.dispatcher.run(clock)
+        if self._is_broken:
+            return
+        try:
+            if not self.intake.is_full:
+                self.dispatcher.run(clock)
+        except apsw.Error as error:  # a page that cannot be read
+            self._broken(self.facts.mark, error)
+            return
         self._after(clock)
 
     def _checkpoint(self) -> None:
@@ -219,6 +227,8 @@ class QueueProcess:
         self.facts.undone(mark)
         self.store.undone()
         self.intake.undone(may_be_found_again=True)
+        if is_damage(error):
+            mark_damaged(self.life.context.place.path("queue"))
         self._alert(f"the queue store failed ({error}); starting again")
         self._loop.call_later(0.1, self.life.end, EXIT_STORE_BROKEN)
 

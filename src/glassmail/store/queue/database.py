@@ -274,11 +274,10 @@ class QueueStore:
 
     # --- looking ---
 
-    def files(self) -> set[str]:
-        """Names of all body files that rows refer to."""
-        return {
-            str(row[0]) for row in self._db.execute("SELECT file FROM body WHERE file NOT NULL")
-        }
+    def files(self) -> dict[str, int]:
+        """Names and sizes of all body files that rows refer to."""
+        rows = self._db.execute("SELECT file,size FROM body WHERE file NOT NULL")
+        return {str(row[0]): int(row[1]) for row in rows}
 
     def page(self, after: int, limit: int) -> list[Stored]:
         """Messages after a number, without bodies."""

@@ -48,22 +48,39 @@ class QueueDisk:
         except FileNotFoundError:
             return
 
-    def sweep(self, referred: set[str]) -> tuple[int, list[str]]:
-        """Remove our own body files that no row names; return (removed, foreign names left)."""
+    def sweep(self, referred: set[str], aside: str | None = None) -> tuple[int, list[str]]:
+        """Remove our own body files that no row names; return (removed, foreign names left).
+
+        Args:
+            referred: names that rows refer to.
+            aside: move them there instead: when rows were lost, they may be somebody's mail.
+        """
         removed, foreign = 0, []
         for name in os.listdir(self._bodies_fd):
             if name in referred:
                 continue
-            if _OURS.match(name):
-                self.remove_body(name)
-                removed += 1
-            else:
+            if not _OURS.match(name):
                 foreign.append(name)
+                continue
+            if aside is None:
+                self.remove_body(name)
+            else:
+                os.rename(name, os.path.join(aside, name), src_dir_fd=self._bodies_fd)
+            removed += 1
         return removed, foreign
 
-    def missing(self, referred: set[str]) -> list[str]:
-        """Names that rows refer to but the directory does not hold."""
-        return sorted(referred - set(os.listdir(self._bodies_fd)))
+    def wrong(self, sizes: dict[str, int]) -> list[tuple[str, int | None]]:
+        """Body files that are missing (None) or have another size than their rows say."""
+        found: list[tuple[str, int | None]] = []
+        for name, size in sorted(sizes.items()):
+            try:
+                actual = os.stat(name, dir_fd=self._bodies_fd, follow_symlinks=False).st_size
+            except OSError:
+                found.append((name, None))
+                continue
+            if actual != size:
+                found.append((name, actual))
+        return found
 
     def free_bytes(self) -> int:
         """Bytes that may still be written on the queue's file system."""
