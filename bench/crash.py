@@ -1,8 +1,8 @@
 """Cut the power of a mail server again and again, and count what it had promised and lost.
 
     python bench/crash.py [--cuts N] [--senders 1|20]... [--layout NAME]... [--bodies small|file]...
-                          [--forwards] [--bounces] [--drop] [--syncmode NAME]... [--cut power|disk|home]
-                          [--server NAME] [--seed N]
+                          [--forwards] [--bounces] [--drop] [--syncmode NAME]...
+                          [--cut power|disk|home] [--server NAME] [--seed N]
     python bench/crash.py --self-test
 
 Exit 1 when a message was lost or damaged, 3 where power cuts cannot be made. One variant for each
@@ -309,8 +309,10 @@ def main() -> int:
         tally = run(variant, arguments.cuts, arguments.seed).tally
         for name in ("cuts", "accepted", "lost", "duplicated", "damaged"):
             setattr(total, name, getattr(total, name) + getattr(tally, name))
-    print(f"all: {total.cuts} cuts, {total.accepted} accepted, {total.lost} lost, "
-          f"{total.duplicated} duplicated, {total.damaged} damaged (seed {arguments.seed})")  # fmt: skip
+    print(
+        f"all: {total.cuts} cuts, {total.accepted} accepted, {total.lost} lost, "
+        f"{total.duplicated} duplicated, {total.damaged} damaged (seed {arguments.seed})"
+    )
     return 0 if total.is_clean and total.accepted else 1
 
 

@@ -121,7 +121,7 @@ def _parent(pid: int) -> int:
 def hand_in_drop(
     server: Server, prefix: str, senders: int, stop_at: float, sizes: tuple[int, int]
 ) -> Callable[[], list[str]]:
-    """Run `qmail-queue` again and again while nothing serves; return a call that gives what it took.
+    """Run `qmail-queue` over and over while nothing serves; return a call that says what it took.
 
     The hand-ins go on in the background until `stop_at`, so that the cut falls among them; the
     call waits for them.

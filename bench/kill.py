@@ -1,7 +1,7 @@
 """Kill a random process of the server every 200 ms while mail comes in, and count what was lost.
 
-    python bench/kill.py [--messages N] [--seconds S] [--every-ms M] [--senders N] [--bodies small|file]
-                         [--forwards] [--bounces] [--seed N]
+    python bench/kill.py [--messages N] [--seconds S] [--every-ms M] [--senders N]
+                         [--bodies small|file] [--forwards] [--bounces] [--seed N]
 
 Every message that got its 250 must arrive at least once; duplicates are counted and shown (only a
 program or another server may cause one). The supervisor itself is spared: it is what restarts the
@@ -120,8 +120,8 @@ def main() -> int:
           + f"): {tally.accepted} accepted, {tally.lost} lost, {tally.duplicated} duplicated, "
           f"{tally.damaged} damaged (seed {arguments.seed})")  # fmt: skip
     if ledger.duplicates:
-        print("    duplicated by kind: "
-              + ", ".join(f"{kind} {count}" for kind, count in ledger.duplicates.items()))  # fmt: skip
+        kinds = ", ".join(f"{kind} {count}" for kind, count in ledger.duplicates.items())
+        print(f"    duplicated by kind: {kinds}")
     for note in [undone, *ledger.notes[:10]]:
         if note:
             print(f"    {note}")

@@ -320,7 +320,7 @@ def points_of(deed: str, kind: str, role: str, call: str, count: int) -> list[Po
     if deed.startswith("always-"):
         return [Point(deed, kind, role, call, 0)] if call in SYNCS else []
     failing = SYNCS if deed == "EIO" else (*SYNCS, "write", "writev", "pwrite64")
-    if call not in failing or role == "smtpd" and call == "write":
+    if call not in failing or (role == "smtpd" and call == "write"):
         return []
     return [Point(deed, kind, role, call, number) for number in range(1, count + 1)]
 

@@ -43,6 +43,7 @@ class Send:
     sessions: int = SESSIONS
     per_connection: int = 1
     recipient: str = ""
+    recipients: tuple[str, ...] = ()  # instead of one: each gets the same share, in turns
 
 
 def send(server: Server, load: Send) -> float:
@@ -50,34 +51,35 @@ def send(server: Server, load: Send) -> float:
     recipient = load.recipient or server.address()
     size = ["-l", str(load.size)]
     begun = time.monotonic()
-    if load.per_connection == 1:
+    if load.recipients:
+        share = ["-s", "1", "-m", str(load.count // len(load.recipients)), *size]
+        _in_loops([_source(server, share, name) for name in load.recipients], load.sessions)
+    elif load.per_connection == 1:
         arguments = ["-s", str(min(load.sessions, load.count)), "-m", str(load.count), *size]
-        _check(subprocess.run(
-            _source(server, arguments, recipient), env=_environment(), capture_output=True,
-            check=False,
-        ))  # fmt: skip
+        _run(_source(server, arguments, recipient))
     else:
         arguments = ["-d", "-s", "1", "-m", str(load.per_connection), *size]
-        _in_loops(_source(server, arguments, recipient), load)
+        command = _source(server, arguments, recipient)
+        _in_loops([command] * (load.count // load.per_connection), load.sessions)
     return begun
 
 
-def _in_loops(command: list[str], load: Send) -> None:
-    todo, taking, failures = [load.count // load.per_connection], threading.Lock(), []
-    environment = _environment()
+def _in_loops(commands: list[list[str]], sessions: int) -> None:
+    """Run the commands, so many at a time."""
+    todo, taking, failures = list(commands), threading.Lock(), []
 
     def loop() -> None:
         while True:
             with taking:
-                if not todo[0] or failures:
+                if not todo or failures:
                     return
-                todo[0] -= 1
+                command = todo.pop()
             try:
-                _check(subprocess.run(command, env=environment, capture_output=True, check=False))
+                _run(command)
             except LoadError as error:
                 failures.append(error)
 
-    threads = [threading.Thread(target=loop) for _ in range(load.sessions)]
+    threads = [threading.Thread(target=loop) for _ in range(sessions)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -86,10 +88,11 @@ def _in_loops(command: list[str], load: Send) -> None:
         raise failures[0]
 
 
-def _check(done: subprocess.CompletedProcess[bytes]) -> None:
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, env=_environment(), capture_output=True, check=False)
     if done.returncode != 0:
         text = done.stderr.decode("utf-8", "replace")[-500:]
-        raise LoadError(f"{done.args[0]}: exit {done.returncode}: {text}")
+        raise LoadError(f"{command[0]}: exit {done.returncode}: {text}")
 
 
 class Client:

@@ -35,12 +35,12 @@ def pss_kb(pids: list[int]) -> int:
     """Proportional set size of processes together, in kB."""
     total = 0
     for pid in pids:
-        with contextlib.suppress(OSError):
-            with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup:
-                for line in rollup:
-                    if line.startswith("Pss:"):
-                        total += int(line.split()[1])
-                        break
+        # A process that has just ended has no memory.
+        with (
+            contextlib.suppress(OSError),
+            open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup,
+        ):
+            total += next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
     return total
 
 
@@ -105,9 +105,9 @@ def percentile(values: list[float], part: float) -> float:
 
 
 def settle(server: Server, quiet_s: float = 0.3, timeout_s: float = 20.0) -> None:
-    """Wait until the queue is empty and the server has been still for a moment."""
+    """Wait until the queue is empty (but for what rests) and the server still for a moment."""
     deadline = time.monotonic() + timeout_s
-    while server.queue_length() and time.monotonic() < deadline:
+    while server.queue_length() > server.resting and time.monotonic() < deadline:
         time.sleep(0.05)
     last, still_since = server.cpu_s(), time.monotonic()
     while time.monotonic() < deadline:

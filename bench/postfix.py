@@ -43,9 +43,9 @@ TO_LOCAL = "home_mailbox = Maildir/\n"
 TO_VIRTUAL = """\
 virtual_mailbox_domains = {domain}
 virtual_mailbox_base = {home}
-virtual_mailbox_maps = static:Maildir/
-virtual_uid_maps = static:{uid}
-virtual_gid_maps = static:{uid}
+virtual_mailbox_maps = {maps}
+virtual_uid_maps = {uids}
+virtual_gid_maps = {uids}
 virtual_minimum_uid = 1000
 """
 DROP_SERVICES = {"smtp inet", "maildrop unix", "uucp unix", "ifmail unix", "bsmtp unix"}
@@ -69,7 +69,8 @@ class Postfix(Server):
 
     def users(self):
         """Postfix's own users."""
-        return [("postfix", POSTFIX_UID, "/nonexistent"), ("postdrop", POSTDROP_UID, "/nonexistent")]
+        uids = {"postfix": POSTFIX_UID, "postdrop": POSTDROP_UID}
+        return [(name, uid, "/nonexistent") for name, uid in uids.items()]
 
     def overlays(self):
         """The package's libraries and programs, where they were compiled to be."""
@@ -94,11 +95,20 @@ class Postfix(Server):
                 if os.path.exists(path) and not os.path.exists(os.path.join(config, file)):
                     subprocess.run(["cp", "-p", path, config], check=True)
         self.run(["postalias", "/etc/aliases"])
+        if layout.boxes:
+            everyone = [(USER, USER_UID, "Maildir/")]
+            everyone += [(name, uid, f"{name}/Maildir/") for name, uid in layout.boxes]
+            self._write("boxes", "".join(f"{n}@{DOMAIN} {path}\n" for n, _, path in everyone))
+            self._write("uids", "".join(f"{n}@{DOMAIN} {uid}\n" for n, uid, _ in everyone))
+            self.run(["postmap", "/etc/postfix/boxes", "/etc/postfix/uids"])
         self.run(["postfix", "-c", "/etc/postfix", "check"])
 
     def _main(self) -> str:
         layout = self.layout
-        names = {"domain": DOMAIN, "home": layout.home, "uid": USER_UID, "user": USER}
+        names = {"domain": DOMAIN, "home": layout.home, "maps": "static:Maildir/",
+                 "uids": f"static:{USER_UID}"}  # fmt: skip
+        if layout.boxes:
+            names |= {"maps": "hash:/etc/postfix/boxes", "uids": "hash:/etc/postfix/uids"}
         is_virtual = self.transport == "virtual"
         more = (TO_VIRTUAL if is_virtual else TO_LOCAL).format(**names)
         if layout.relay_port:
@@ -115,14 +125,14 @@ class Postfix(Server):
         with open(os.path.join(self.tree, "usr/share/postfix/master.cf.dist")) as dist:
             lines = [line.rstrip() for line in dist if not line.startswith("#")]
         out, skipping = [f"127.0.0.1:{self.layout.port} inet n - n - - smtpd"], False
-        for line in lines:
+        for line in filter(None, lines):
+            if line[0].isspace():  # more of the entry above
+                out += [] if skipping else [line]
+                continue
             words = line.split()
-            if words and not line[0].isspace():
-                skipping = " ".join(words[:2]) in DROP_SERVICES
-                words[4] = "n"
-                line = " ".join(words)
-            if words and not skipping:
-                out.append(line)
+            skipping = " ".join(words[:2]) in DROP_SERVICES
+            words[4] = "n"
+            out += [] if skipping else [" ".join(words)]
         return "\n".join(out) + "\n"
 
     def _write(self, name: str, text: str) -> None:

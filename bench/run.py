@@ -8,18 +8,19 @@ namespaces, cgroups, users of its own) and changes nothing of the system.
 """
 
 import argparse
-import datetime
+import datetime as dt
 import json
 import os
 import platform
 import sys
 
+import backlog
 import inside
 import latency
 import peers
 import report
 import works
-from server import Server, free_port, standard_layout
+from server import USER_UID, Server, free_port, standard_layout
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RESULTS = os.path.join(HERE, "results")
@@ -27,22 +28,32 @@ RESULTS = os.path.join(HERE, "results")
 WORKS: dict[str, works.Work] = {
     "one-per-connection": works.one_per_connection,
     "hundred-per-connection": works.hundred_per_connection,
+    "hundred-mailboxes": works.many_mailboxes,
+    "hundred-uids": works.many_mailboxes,
     "relay": works.relay,
     "thousand-local": works.thousand_local,
     "thousand-remote": works.thousand_remote,
     "large": works.large,
     "bulk-writer": latency.work,
+    "backlog": backlog.work,
+    "backlog-million": backlog.million,
     "idle": works.idle,
 }
+BY_REQUEST = {"backlog-million"}  # takes minutes: only when it is named
 RELAYS = {"relay", "thousand-remote"}
+BOXES = {
+    "hundred-mailboxes": tuple((f"box{n}", USER_UID) for n in range(100)),
+    "hundred-uids": tuple((f"box{n}", USER_UID + 100 + n) for n in range(100)),
+}
 COLD = {"idle"}  # the memory of a server that has just started
-OWN_ALONE = {"backlog"}
+OWN_ALONE = {"backlog", "backlog-million"}
 QUICK = 0.3
 
 
 def make(name: str, work: str) -> Server:
     """Make a server object for one work."""
     layout = standard_layout(name)
+    layout.boxes = BOXES.get(work, ())
     if work in RELAYS:
         layout.relay_port = free_port()
     if name == "postfix":
@@ -88,7 +99,7 @@ def machine(servers: list[str]) -> dict[str, str]:
     """What the figures were taken on."""
     stat = os.statvfs(HERE)
     return {
-        "when": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        "when": dt.datetime.now().astimezone().isoformat(timespec="seconds"),
         "kernel": platform.release(),
         "cores": str(os.cpu_count()),
         "python": platform.python_version(),
@@ -116,7 +127,7 @@ def main() -> int:
     size = QUICK if arguments.quick else 1.0
     done = {
         work: pairs(work, [report.OWN] if work in OWN_ALONE else servers, count, size)
-        for work in arguments.work or WORKS
+        for work in arguments.work or [name for name in WORKS if name not in BY_REQUEST]
     }
     return conclude(done, servers, others)
 

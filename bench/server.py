@@ -39,11 +39,21 @@ class Layout:
     home: str
     port: int = 0
     relay_port: int = 0
+    boxes: tuple[tuple[str, int], ...] = ()  # further users with a Maildir: name, uid
 
     @property
     def maildir(self) -> str:
         """The one Maildir of the bench user."""
         return os.path.join(self.home, "Maildir")
+
+    def home_of(self, name: str) -> str:
+        """The home of one of `boxes`."""
+        return os.path.join(self.home, name)
+
+    @property
+    def maildirs(self) -> list[str]:
+        """All Maildirs that mail of this site may arrive in."""
+        return [self.maildir, *(os.path.join(self.home_of(n), "Maildir") for n, _ in self.boxes)]
 
 
 def standard_layout(name: str) -> Layout:
@@ -70,6 +80,7 @@ class Server:
         self.layout.port = self.layout.port or free_port()
         self.etc = os.path.join(layout.base, "etc")
         self.cgroup: Cgroup | None = None
+        self.resting = 0  # messages in its queue that nobody waits for
         self._process: subprocess.Popen[bytes] | None = None
         self._spec = os.path.join(layout.base, "inside.json")
 
@@ -109,18 +120,18 @@ class Server:
         """Make the directories, the private /etc and the bench user's Maildir."""
         layout = self.layout
         if clean:
-            for path in (layout.base, layout.queue, layout.maildir):
+            for path in (layout.base, layout.queue, *layout.maildirs):
                 shutil.rmtree(path, ignore_errors=True)
         for path in (layout.base, layout.queue, layout.home):
             os.makedirs(path, mode=0o755, exist_ok=True)
-        for name in ("tmp", "new", "cur"):
-            os.makedirs(os.path.join(layout.maildir, name), mode=0o700, exist_ok=True)
-        for path in (layout.home, layout.maildir, *self._maildir_parts()):
-            os.chown(path, USER_UID, USER_UID)
-        etc.make(self.etc, [*self.users(), (USER, USER_UID, layout.home)])
-
-    def _maildir_parts(self) -> list[str]:
-        return [os.path.join(self.layout.maildir, name) for name in ("tmp", "new", "cur")]
+        everyone = [(USER, USER_UID, layout.home)]
+        everyone += [(name, uid, layout.home_of(name)) for name, uid in layout.boxes]
+        for _, uid, home in everyone:
+            for part in ("", "Maildir", "Maildir/tmp", "Maildir/new", "Maildir/cur"):
+                path = os.path.join(home, part)
+                os.makedirs(path, mode=0o700 if part else 0o755, exist_ok=True)
+                os.chown(path, uid, uid)
+        etc.make(self.etc, [*self.users(), *everyone])
 
     def inside(self, command: list[str], *, counted: bool = False, dies: bool = True) -> list[str]:
         """Return the command that runs `command` in the server's surroundings."""
@@ -170,10 +181,11 @@ class Server:
 
     def last_output(self) -> str:
         """The end of what the server printed."""
-        with contextlib.suppress(OSError):
+        try:
             with open(os.path.join(self.layout.base, "output"), "rb") as output:
                 return output.read()[-1_500:].decode("utf-8", "replace")
-        return ""
+        except OSError:
+            return ""
 
     def kill(self) -> None:
         """SIGKILL all of its processes at once."""
@@ -207,7 +219,6 @@ class Server:
         """pid -> what the process is for; by default the process's own name."""
         found = {}
         for pid in self.pids():
-            with contextlib.suppress(OSError):
-                with open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
-                    found[pid] = comm.read().strip()
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
+                found[pid] = comm.read().strip()
         return found

@@ -41,6 +41,11 @@ def new_of(server: Server) -> str:
     return os.path.join(server.layout.maildir, "new")
 
 
+def all_new_of(server: Server) -> list[str]:
+    """The same of every mailbox."""
+    return [os.path.join(maildir, "new") for maildir in server.layout.maildirs]
+
+
 def _costs(account: Account, count: int) -> Figures:
     figures = {"cpu_us": account.whole_s / count * 1e6}
     for role, seconds in account.by_role_s.items():
@@ -51,7 +56,7 @@ def _costs(account: Account, count: int) -> Figures:
 def _to_maildir(server: Server, sending: Send) -> Figures:
     """Send, wait for the last file; then wait until the queue is empty, so that all CPU counts."""
     os.sync()
-    arrivals = Arrivals([new_of(server)])
+    arrivals = Arrivals(all_new_of(server))
     try:
         account = Account(server)
         begun = load.send(server, sending)
@@ -74,6 +79,12 @@ def one_per_connection(server: Server, size: float) -> Figures:
 def hundred_per_connection(server: Server, size: float) -> Figures:
     """10,000 messages of 4 kB, 20 connections at once, 100 on each."""
     return _to_maildir(server, Send(int(100 * size) * 100, per_connection=100))
+
+
+def many_mailboxes(server: Server, size: float) -> Figures:
+    """As one-per-connection, but each hundredth of the messages goes to another mailbox."""
+    names = tuple(server.address(name) for name, _ in server.layout.boxes)
+    return _to_maildir(server, Send(int(50 * size) * len(names), recipients=names))
 
 
 def relay(server: Server, size: float) -> Figures:

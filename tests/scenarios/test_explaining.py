@@ -22,7 +22,7 @@ import json
 import smtplib
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.scenarios.site import HOST, ONE_USER, TAMMY, Site, code_of
@@ -78,18 +78,29 @@ def hops_of_trace(rows):
 def hops_of_why(rows):
     """Recipient -> (steps of its last attempt, state); refused ones with the session's steps."""
     hops, refused, current = {}, {}, []
+    ours = forwards_of(rows)
     for row in rows:
         if row["kind"] == "attempt":
-            current = hops.setdefault(row["recipient"], [])
+            current = hops.setdefault(row["recipient"], []) if row["message"] in ours else []
         elif row["kind"] == "refused":
             current = refused.setdefault(row["recipient"], [])
         elif row["kind"] == "step":
             current.append(row)
         else:
             current = []
-    states = {row["recipient"]: row["state"] for row in rows if row["kind"] == "verdict"}
+    states = {r["recipient"]: r["state"] for r in rows if r["kind"] == "verdict"
+              and r["message"] in ours}  # fmt: skip
     both = {**refused, **hops}
     return {address: (compared(steps), states[address]) for address, steps in both.items()}
+
+
+def forwards_of(rows):
+    """The message that was sent and what it was forwarded as; 0 stands for refusals."""
+    ours = {0}
+    for row in rows:
+        if row["kind"] == "accepted" and row["how"] != "bounce" and row["origin"] in ours:
+            ours.add(row["message"])
+    return ours
 
 
 LOCALS = ["tammy", "bob", "tammy-sales", "nobody", "Tammy", "list", "gone", "odd"]
@@ -162,6 +173,7 @@ NUMBER = itertools.count()
     max_examples=EXAMPLES,
     deadline=None,
     derandomize=True,
+    phases=(Phase.explicit, Phase.generate),  # an example takes most of a second: none is shrunk
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_trace_before_is_why_after(world, chosen, address):
@@ -174,9 +186,6 @@ def test_trace_before_is_why_after(world, chosen, address):
     after = hops_of_why(story)
     assert address in after, story
     for hop, (steps, state) in after.items():
-        if hop not in before:  # a bounce of this example
-            assert hop.startswith(("sender@", "postmaster@")), (hop, list(before))
-            continue
         asked, foreseen = before[hop]
         if state == "refused":
             assert foreseen == "failed", (hop, foreseen)

@@ -17,6 +17,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import apsw
@@ -27,34 +28,10 @@ from glassmail.core.formats.drop import DropError
 from glassmail.settings.place import Place
 from glassmail.store.control import read_file
 from glassmail.store.drop import is_finished, open_drop
+from glassmail.store.history.latest import latest
+from glassmail.store.history.schema import HistoryError
 from glassmail.store.queue import inspect, salvage
 from glassmail.store.queue.disk import RESERVE_BYTES, is_body_name
-
-_FILE_MODES = {"queue.db": 0o600, "queue.db-wal": 0o600, "queue.db-shm": 0o600, "reserve": 0o600}
-_STALE_S = 86_400  # an unfinished file of a submitter is left alone for a day
-
-
-class CheckError(Exception):
-    """The queue cannot be looked at; the text says why and what to do."""
-
-
-class Finding(NamedTuple):
-    """Something that is not as it should be.
-
-    Attributes:
-        kind: word for programs, such as `body_truncated`.
-        subject: file below ROOT, or `message N`.
-        sentence: what is wrong.
-        remedy: what mending does; empty when a person has to decide.
-        mend: does it; None like an empty remedy.
-    """
-
-    kind: str
-    subject: str
-    sentence: str
-    remedy: str = ""
-    mend: Callable[[], object] | None = None
-
 
 class Check(NamedTuple):
     """What a look found.
@@ -87,214 +64,67 @@ def is_running(place: Place) -> bool:
     return False
 
 
-def check(place: Place) -> Check:
+@contextmanager
+def alone(place: Place) -> Iterator[None]:
+    """Keep servers from starting meanwhile; raises CheckError when one runs."""
+    try:
+        descriptor = os.open(place.supervisor_pid, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise CheckError(f"{place.supervisor_pid}: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise CheckError("a server runs here and owns the queue: glass stop first") from error
+    finally:
+        os.close(descriptor)
+
+
+def repair(place: Place, told: Callable[[Finding], None]) -> Check:
+    """Mend what can be mended and look again, until nothing is left to mend.
+
+    Call it inside `alone`.
+
+    Args:
+        place: the site.
+        told: called with each finding that was mended.
+
+    Raises:
+        CheckError: when something cannot be mended; what was mended before stays so.
+    """
+    seen: set[tuple[str, str]] = set()
+    while True:
+        found = check(place, is_alone=True)
+        todo = next((f for f in found.findings if f.mend and (f.kind, f.subject) not in seen), None)
+        if todo is None or todo.mend is None:
+            return found
+        seen.add((todo.kind, todo.subject))
+        try:
+            todo.mend()
+        except (apsw.Error, OSError) as error:
+            raise CheckError(f"{todo.subject} could not be mended: {error}") from error
+        told(todo)
+
+
+def check(place: Place, *, is_alone: bool = False) -> Check:
     """Look at everything that may be looked at now; raises CheckError."""
     if not os.path.isdir(place.path("queue")):
         raise CheckError(f"{place.path('queue')} does not exist: make a site with `glass init`")
     try:
-        files = [*_rights(place), *_drop(place)]
-        if is_running(place):
+        files = [*queue_faults.rights(place), *queue_faults.drop(place)]
+        if not is_alone and is_running(place):
             return Check(files, is_complete=False, messages=None)
-        found, messages = _database(place)
-        return Check([*files, *found, *_aside(place)], is_complete=True, messages=messages)
+        found, messages = queue_faults.database(place)
+        return Check([*files, *found, *queue_faults.aside(place)], is_complete=True, messages=messages)
     except PermissionError as error:
         raise CheckError(f"{error.filename}: {error.strerror}: run as root") from error
 
 
-# --- owners and permissions ----------------------------------------------------------------------
-
-
-def _rights(place: Place) -> Iterator[Finding]:
-    owners = _owners(place)
-    for directory in DIRECTORIES:
-        if directory.path == "queue" or directory.path.startswith("queue/"):
-            path = place.path(directory.path)
-            if not os.path.isdir(path):
-                yield _missing_directory(path, directory.path, directory.mode)
-                continue
-            yield from _right(place, directory.path, owners.get(directory.role), directory.mode)
-    for name, mode in _FILE_MODES.items():
-        if os.path.lexists(place.path("queue", name)):
-            yield from _right(place, f"queue/{name}", owners.get("queue"), mode)
-    if os.path.isdir(place.queue_bodies):
-        for name in sorted(os.listdir(place.queue_bodies)):
-            if is_body_name(name):
-                yield from _right(place, f"queue/body/{name}", owners.get("queue"), 0o600)
-
-
-def _owners(place: Place) -> dict[str, tuple[int, int]]:
-    """Role -> ids of the processes; in a site of one user, the site's owner for all."""
-    data = read_file(place.daemons)
-    if data is not None:
-        try:
-            return daemons.parse(data)
-        except daemons.DaemonsError as error:
-            raise CheckError(str(error)) from error
-    status = os.stat(place.root)
-    return dict.fromkeys(daemons.ROLES, (status.st_uid, status.st_gid))
-
-
-def _right(
-    place: Place, name: str, owner: tuple[int, int] | None, mode: int
-) -> Iterator[Finding]:
-    path = place.path(name)
-    status = os.lstat(path)
-    if owner is not None and status.st_uid != owner[0]:
-        yield Finding(
-            "wrong_owner", name, f"belongs to uid {status.st_uid} instead of {owner[0]}",
-            f"give it to uid {owner[0]}",
-            lambda: os.chown(path, *owner, follow_symlinks=False),
-        )  # fmt: skip
-    actual = stat.S_IMODE(status.st_mode)
-    # A directory may be shut further than planned only where nobody else has to enter it.
-    if actual != mode and not stat.S_ISLNK(status.st_mode):
-        yield Finding(
-            "wrong_mode", name, f"has mode {actual:04o} instead of {mode:04o}",
-            f"set mode {mode:04o}", lambda: os.chmod(path, mode),
-        )  # fmt: skip
-
-
-def _missing_directory(path: str, name: str, mode: int) -> Finding:
-    def mend() -> None:
-        os.mkdir(path, 0o700)
-        above = os.stat(os.path.dirname(path))
-        os.chown(path, above.st_uid, above.st_gid)
-        os.chmod(path, mode)
-
-    return Finding("directory_missing", name, "does not exist", "make it", mend)
-
-
-# --- queue/drop, queue/aside --------------------------------------------------------------------
-
-
-def _drop(place: Place) -> Iterator[Finding]:
-    newest = max((os.stat(place.queue_drop).st_mtime, *_times(place.queue_drop)), default=0.0)
-    for name in sorted(os.listdir(place.queue_drop)):
-        path = os.path.join(place.queue_drop, name)
-        subject = f"queue/drop/{name}"
-        move = _aside_move(place, path, name)
-        if not is_finished(name):
-            if newest - os.lstat(path).st_mtime > _STALE_S:
-                yield Finding("drop_unfinished", subject, "was never finished by its submitter, "
-                              "who was told so", "move it to queue/aside", move)  # fmt: skip
-            continue
-        try:
-            os.close(open_drop(path).fd)
-        except (DropError, OSError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            yield Finding("drop_foreign", subject, f"cannot be taken in: {reason}",
-                          "move it to queue/aside", move)  # fmt: skip
-
-
-def _times(directory: str) -> list[float]:
-    return [os.lstat(os.path.join(directory, name)).st_mtime for name in os.listdir(directory)]
-
-
-def _aside(place: Place) -> Iterator[Finding]:
-    for name in sorted(os.listdir(place.queue_aside)):
-        yield Finding("aside", f"queue/aside/{name}", "was set aside and waits for somebody to look")
-
-
-def _aside_move(place: Place, path: str, name: str) -> Callable[[], None]:
-    def mend() -> None:
-        target = os.path.join(place.queue_aside, name)
-        if os.path.lexists(target):
-            target += f".{os.getpid()}"
-        os.rename(path, target)
-
-    return mend
-
-
-# --- the database and what its rows say ----------------------------------------------------------
-
-
-def _database(place: Place) -> tuple[list[Finding], int | None]:
-    if not os.path.lexists(place.queue_db):
-        if os.path.lexists(place.queue_db + "-wal"):
-            return [Finding("database_missing", "queue/queue.db", "is gone, but its write-ahead log "
-                            "is there: put the database back before the next start")], None  # fmt: skip
-        return [], 0  # a new site
+def take_out(place: Place, message: int) -> bool:
+    """Write a message to queue/aside and remove it; False when there is none. Inside `alone`."""
     try:
-        rows = inspect.look(place.queue_db)
-    except apsw.Error as error:
-        if not salvage.is_damage(error):
-            raise CheckError(f"{place.queue_db}: {error}") from error
-        return [_damaged(place, str(error))], None
-    found: list[Finding] = []
-    if rows.damage:
-        found.append(_damaged(place, rows.damage))
-    found += [_row_finding(place, fault) for fault in rows.faults]
-    found += _bodies(place, rows)
-    found += _gap(place, rows)
-    return found, rows.messages
+        return inspect.take_out(place.queue_db, message, place.queue_aside)
+    except (apsw.Error, OSError) as error:
+        raise CheckError(f"{place.queue_db}: {error}") from error
 
 
-def _damaged(place: Place, reason: str) -> Finding:
-    return Finding(
-        "database_damaged", "queue/queue.db", f"is damaged ({reason})",
-        "move it to queue/aside and save what can be read into a new one", lambda: _salvage(place),
-    )  # fmt: skip
-
-
-def _salvage(place: Place) -> None:
-    owner = os.stat(place.path("queue"))
-    salvage.salvage(place.path("queue"), place.queue_aside)
-    os.chown(place.queue_db, owner.st_uid, owner.st_gid)
-    os.chmod(place.queue_db, 0o600)
-
-
-def _row_finding(place: Place, fault: inspect.Fault) -> Finding:
-    return Finding(
-        fault.kind, fault.subject, fault.sentence, fault.remedy,
-        lambda: inspect.mend(place.queue_db, fault),
-    )  # fmt: skip
-
-
-def _bodies(place: Place, rows: inspect.Look) -> Iterator[Finding]:
-    present = set(os.listdir(place.queue_bodies))
-    for name, (size, messages) in sorted(rows.files.items()):
-        subject = f"queue/body/{name}"
-        whose = ", ".join(f"message {number}" for number in messages) or "no message"
-        hold = inspect.hold(place.queue_db, messages)
-        if name not in present:
-            yield Finding("body_missing", subject, f"is missing: the body of {whose}",
-                          f"hold {whose}", hold)  # fmt: skip
-            continue
-        status = os.lstat(os.path.join(place.queue_bodies, name))
-        if not stat.S_ISREG(status.st_mode):
-            yield Finding("body_foreign", subject, "is not a regular file", f"hold {whose}", hold)
-        elif status.st_size != size:
-            yield Finding(
-                "body_truncated", subject,
-                f"has {status.st_size} bytes instead of {size}: the body of {whose}",
-                f"hold {whose}", hold,
-            )  # fmt: skip
-    for name in sorted(present - rows.files.keys()):
-        move = _aside_move(place, os.path.join(place.queue_bodies, name), name)
-        if is_body_name(name):
-            said = "belongs to no message (half-made when a server ended; the next start removes it)"
-        else:
-            said = "is no file of ours"
-        yield Finding("body_foreign", f"queue/body/{name}", said, "move it to queue/aside", move)
-    reserve = place.path("queue", "reserve")
-    if os.path.lexists(reserve) and os.lstat(reserve).st_size not in (0, RESERVE_BYTES):
-        yield Finding("reserve", "queue/reserve", "has an odd size; the next start makes it anew")
-
-
-def _gap(place: Place, rows: inspect.Look) -> Iterator[Finding]:
-    """Compare with the history: a torn end of the write-ahead log is dropped without a word."""
-    try:
-        known = inspect.history_of(place.history, rows.identity, rows.highest)
-    except OSError as error:
-        raise CheckError(f"{place.history}: {error.strerror}") from error
-    if known is None or known.highest <= rows.highest and known.last_fact <= rows.last_fact:
-        return
-    lost = "".join(f"; message {m} from <{s}> to {r}" for m, s, r in known.unfinished)
-    yield Finding(
-        "numbers_lost", "queue/queue.db",
-        f"ends at message {rows.highest}, but the history knows message {known.highest}: the end "
-        f"of the write-ahead log is gone. Accepted there and not known to be delivered: "
-        f"{len(known.unfinished)}{lost}",
-        f"go on with number {known.highest + 1} and tell the log that its count begins anew",
-        lambda: inspect.go_on_after(place.queue_db, known.highest),
-    )  # fmt: skip

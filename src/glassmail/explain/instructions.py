@@ -33,12 +33,15 @@ class Effect(NamedTuple):
         forwards: addresses it is sent on to, each with the line that says so.
         state: FINE, or why the rest is not reached.
         advice: what is wrong then, NONE when nothing.
+        asks_owner: whether a delivery would look for the -owner files: for the variables of a
+            program, for an mbox line's UFLINE, and before it forwards (not in vdelivermail).
     """
 
     words: tuple[str, ...]
     forwards: tuple[tuple[bytes, str], ...]
     state: State = State.FINE
     advice: Advice = NONE
+    asks_owner: bool = False
 
 
 class Scene(NamedTuple):
@@ -61,6 +64,7 @@ def follow(parsed: DotQmail, is_executable: bool, scene: Scene, steps: list[Step
     """Go through the lines of a dot-qmail file as a delivery would, up to one that fails."""
     words: list[str] = []
     forwards: list[tuple[bytes, str]] = []
+    has_asked = will_ask = False
     for instruction in parsed.instructions:
         text = refusal(instruction, is_executable)
         effect = (
@@ -70,12 +74,14 @@ def follow(parsed: DotQmail, is_executable: bool, scene: Scene, steps: list[Step
         )
         words += effect.words
         forwards += effect.forwards
+        has_asked = has_asked or effect.asks_owner
+        will_ask = will_ask or (instruction.kind is Kind.FORWARD and not scene.is_virtual)
         if effect.state is not State.FINE:
             # qmail-local stops at a failing line; forwards are sent at the end, so none goes out.
-            return Effect(tuple(words), tuple(forwards), effect.state, effect.advice)
+            return Effect(tuple(words), tuple(forwards), effect.state, effect.advice, has_asked)
     if not words:
         words.append("take it and throw it away, for no line does anything")
-    return Effect(tuple(words), tuple(forwards))
+    return Effect(tuple(words), tuple(forwards), asks_owner=has_asked or will_ask)
 
 
 def report_words(report: Report) -> str:
@@ -103,7 +109,8 @@ def _one(instruction: Instruction, scene: Scene, steps: list[Step]) -> Effect:
     step = maildir_step(path) if is_maildir else mbox_step(path)
     steps.append(step)
     name = "Maildir" if is_maildir else "mbox"
-    return _mailbox(step, f"deliver it to the {name} {show(path)}", scene.user)
+    effect = _mailbox(step, f"deliver it to the {name} {show(path)}", scene.user)
+    return effect if is_maildir else effect._replace(asks_owner=True)
 
 
 def _mailbox(step: Step, words: str, user: User) -> Effect:
@@ -127,8 +134,9 @@ def _program(instruction: Instruction, scene: Scene, where: str, steps: list[Ste
     if found is None:
         call = deliver_own.parse(command, scene.own_directories)
         if call is not None:
-            return _own(call, command, scene, where)
-        return Effect((f"run the program {show(command)} as {show(user.name)}",), ())
+            return _own(call, command, scene, where)._replace(asks_owner=True)
+        words = f"run the program {show(command)} as {show(user.name)}"
+        return Effect((words,), (), asks_owner=True)
     steps.extend(found.steps)
     return _virtual(found, scene, where, steps)
 

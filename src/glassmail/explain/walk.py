@@ -211,7 +211,7 @@ class Walk:
         for doubt in found.dot_qmail.doubts:
             source = f"{file}:{doubt.line}:{doubt.column}: {doubt.text}"
             draft.warnings.append(advise("dot_qmail_doubtful", source=source, file=file))
-        if effect.forwards:
+        if effect.asks_owner:
             draft.steps += find_owner_files(user).steps
         return effect
 

@@ -121,7 +121,7 @@ class QueueProcess:
 
     def _round(self) -> None:
         self._is_scheduled = False
-        if self._is_broken or self.life.ended.is_set():
+        if self._has_failed() or self.life.ended.is_set():
             return
         self._check_space()
         clock = self.clock_now()
@@ -132,7 +132,7 @@ class QueueProcess:
             for name in self.store.dead_files:
                 self.disk.remove_body(name)
             self.store.dead_files.clear()
-        if self._is_broken:
+        if self._has_failed():
             return
         try:
             if not self.intake.is_full:
@@ -141,6 +141,9 @@ class QueueProcess:
             self._broken(self.facts.mark, error)
             return
         self._after(clock)
+
+    def _has_failed(self) -> bool:
+        return self._is_broken
 
     def _checkpoint(self) -> None:
         try:

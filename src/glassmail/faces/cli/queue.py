@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from glassmail.admin import queue_check
+from glassmail.admin.queue_check import Check, CheckError, Finding
 from glassmail.admin.requests import RequestError, ask, pages
 from glassmail.settings.place import Place, find_root
 
@@ -84,6 +86,70 @@ _verb("release", "Let held messages go.")
 _verb("retry", "Try messages now.")
 _verb("bounce", "Return messages to their senders.")
 _verb("drop", "Throw messages away without telling anybody.")
+
+
+@queue.command("check")
+@_root
+@_json
+@click.option("--repair", is_flag=True, help="mend what can be mended, after showing it")
+@click.option("--yes", is_flag=True, help="with --repair: do not ask")
+def check_(root: str | None, *, as_json: bool, repair: bool, yes: bool) -> None:
+    """Look whether the queue on the disk is whole; all of it while the server is stopped."""
+    place = Place(find_root(root))
+    try:
+        if repair:
+            with queue_check.alone(place):
+                _repair(place, as_json=as_json, is_agreed=yes)
+        found = queue_check.check(place)
+    except CheckError as error:
+        click.echo(f"glass queue: {error}", err=True)
+        sys.exit(3)
+    if not repair or as_json:
+        _tell_findings(found, as_json=as_json)
+    _tell_state(found, as_json=as_json)
+    sys.exit(1 if found.findings else 0 if found.is_complete else 3)
+
+
+def _repair(place: Place, *, as_json: bool, is_agreed: bool) -> None:
+    """Show what would be done, ask, do it."""
+    found = queue_check.check(place, is_alone=True)
+    if not as_json:
+        _tell_findings(found, as_json=False)
+    if not any(finding.mend for finding in found.findings):
+        return
+    if not is_agreed and not (sys.stdin.isatty() and click.confirm("Do this?")):
+        click.echo("nothing was changed: --repair --yes does it", err=True)
+        sys.exit(1)
+
+    def told(finding: Finding) -> None:
+        if not as_json:
+            click.echo(f"{finding.subject}: done: {finding.remedy}")
+
+    queue_check.repair(place, told)
+
+
+def _tell_findings(found: Check, *, as_json: bool) -> None:
+    for finding in found.findings:
+        if as_json:
+            row = {"kind": finding.kind, "subject": finding.subject, "sentence": finding.sentence,
+                   "remedy": finding.remedy}  # fmt: skip
+            click.echo(json.dumps(row))
+        else:
+            click.echo(_printable(f"{finding.subject} {finding.sentence}"))
+            if finding.remedy:
+                click.echo(_printable(f"    --repair: {finding.remedy}"))
+
+
+def _tell_state(found: Check, *, as_json: bool) -> None:
+    if as_json:
+        row = {"findings": len(found.findings), "complete": found.is_complete,
+               "messages": found.messages}  # fmt: skip
+        click.echo(json.dumps(row))
+        return
+    if not found.is_complete:
+        click.echo("the database was not looked at: the running server owns it (glass stop first)")
+    elif not found.findings:
+        click.echo(f"the queue is whole: {found.messages} messages")
 
 
 def _rows(place: Place, call: Callable[[], Iterator[dict[str, Any]]]) -> Iterator[dict[str, Any]]:

@@ -93,6 +93,24 @@ class Archive:
             self._cache.popitem(last=False)
         return events
 
+    def backwards(self, day: int) -> Iterator[list[AnyEvent]]:
+        """The events of each record of a day, newest record first; raises HistoryError."""
+        db = self._file(day)
+        if db is None:
+            raise HistoryError(self.unread[day])
+        try:
+            for (data,) in db.execute("SELECT data FROM record ORDER BY id DESC"):
+                yield schema.unpack(data)
+        except apsw.Error as error:
+            raise HistoryError(f"{days.path_of(self._directory, day)}: {error}") from error
+
+    def last_fact(self, day: int, store: int) -> int:
+        """Row number of the last fact of a queue store that a day's file holds, 0 for none."""
+        db = self._file(day)
+        if db is None:
+            raise HistoryError(self.unread[day])
+        return int(db.execute("SELECT last FROM fact WHERE store=?", (store,)).get or 0)
+
     def coverage(self) -> Coverage:
         """Tell which time the history speaks for, and where it has holes."""
         runs: list[tuple[int, int, int]] = []

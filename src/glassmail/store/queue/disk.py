@@ -15,6 +15,11 @@ RESERVE_BYTES = 33_554_432
 _OURS = re.compile(r"b[0-9a-f]{12}-[0-9]{1,12}\Z")
 
 
+def is_body_name(name: str) -> bool:
+    """Tell whether a file in queue/body has a name as the queue gives them."""
+    return _OURS.match(name) is not None
+
+
 class QueueDisk:
     """Files of the queue directory."""
 

@@ -15,7 +15,7 @@ Always:
 import os
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -23,6 +23,7 @@ from glassmail.store.queue.schema import create_tables
 
 MARK = "damaged"  # file in queue/: the next start saves what can be read
 _TRIES_MAX = 20_000  # damaged rows stepped over in one table
+Row = tuple[Any, ...]
 _TABLES = ("queue.db", "queue.db-wal", "queue.db-shm")
 _COLUMNS = {
     "message": "id,body,born,size,sender,uid,code,part,kind,origin,held,due_local,due_remote,head",
@@ -108,9 +109,10 @@ def _copy(damaged: str, fresh: str) -> tuple[int, int]:
             source = apsw.Connection(damaged)
             source.execute("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON")
             with target:
-                return _copy_rows(source, target)
+                counts = _copy_rows(source, target)
         except (apsw.CorruptError, apsw.NotADBError):
             return 0, 0  # not even the table of tables can be read
+        return counts
     finally:
         target.close()
 
@@ -140,7 +142,7 @@ def _copy_rows(source: apsw.Connection, target: apsw.Connection) -> tuple[int, i
         except apsw.Error:
             continue  # at worst a forward is made twice, or a dropped file is taken in again
         values = ",".join("?" * len(rows[0])) if rows else ""
-        target.executemany(f"INSERT INTO {table} VALUES({values})", rows)  # noqa: S608
+        target.executemany(f"INSERT INTO {table} VALUES({values})", rows)
     return saved, known
 
 
@@ -159,7 +161,7 @@ def _copy_counters(source: apsw.Connection, target: apsw.Connection) -> None:
         pass  # a new identity: the log counts the facts anew; codes never fall behind the clock
 
 
-def _rows(source: apsw.Connection, table: str) -> Iterator[tuple[apsw.SQLiteValue, ...]]:
+def _rows(source: apsw.Connection, table: str) -> "Iterator[Row]":
     """Rows of a table by their number, stepping over those that cannot be read."""
     number = tries = 0
     while tries < _TRIES_MAX:
@@ -180,7 +182,7 @@ def _rows(source: apsw.Connection, table: str) -> Iterator[tuple[apsw.SQLiteValu
 
 def _one(
     source: apsw.Connection, table: str, number: int
-) -> tuple[apsw.SQLiteValue, ...] | None:
+) -> "Row | None":
     try:
         return source.execute(
             f"SELECT {_COLUMNS[table]} FROM {table} WHERE id=?",  # noqa: S608
@@ -190,7 +192,7 @@ def _one(
         return None
 
 
-def _recipients(source: apsw.Connection, message: int) -> list[tuple[apsw.SQLiteValue, ...]]:
+def _recipients(source: apsw.Connection, message: int) -> "list[Row]":
     try:
         return list(source.execute("SELECT * FROM recipient WHERE message=?", (message,)))
     except apsw.Error:
