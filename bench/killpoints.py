@@ -48,7 +48,7 @@ _CALL = re.compile(r"(\d+) +(\w+)\(")
 
 
 class Point(NamedTuple):
-    """Where one process is hurt: at its n-th call (n 0: at each) while a message of a kind comes."""
+    """Where a process is hurt: at its n-th call (0: at each) while a message of a kind comes."""
 
     deed: str
     kind: str
@@ -385,7 +385,8 @@ def main() -> int:
     print(f"{len(points)} of {found} points in {time.monotonic() - begun:.0f} s "
           f"({harness.unreached} not reached in that run), answers "
           + ", ".join(f"{answer}: {count}" for answer, count in sorted(harness.answers.items()))
-          + f"; {len(harness.broken)} broken (syncmode {arguments.syncmode}, seed {arguments.seed})")  # fmt: skip
+          + f"; {len(harness.broken)} broken "
+          f"(syncmode {arguments.syncmode}, seed {arguments.seed})")  # fmt: skip
     for line in harness.broken:
         print(f"    {line}")
     return 1 if harness.broken else 0

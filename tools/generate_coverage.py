@@ -28,10 +28,15 @@ from glassmail.core.formats.queue_exit import text_of  # noqa: E402
 from glassmail.core.model import remote_texts  # noqa: E402
 from glassmail.core.model.outcome import Report  # noqa: E402
 from glassmail.core.protocol.replies import REPLIES  # noqa: E402
+from glassmail.core.route import dot_qmail as route_dot_qmail  # noqa: E402
+from glassmail.core.route.delivery_environment import delivery_environment  # noqa: E402
+from glassmail.core.route.users import User  # noqa: E402
 from glassmail.events.qmail_lines import RENDERERS as QUEUE_LINES  # noqa: E402
 from glassmail.events.session_lines import RENDERERS as SESSION_LINES  # noqa: E402
+from glassmail.explain.remedies import REMEDIES  # noqa: E402
 from glassmail.faces.cli.main import glass  # noqa: E402
 from glassmail.settings.control_files import SETTINGS  # noqa: E402
+from glassmail.stations import deliver_report, resolve, system_users, users  # noqa: E402
 from glassmail.stations.deliver_report import HARD_CODES, SOFT_CODES  # noqa: E402
 
 PAGE = PROJECT / "docs" / "coverage.md"
@@ -47,6 +52,8 @@ COMPLETE = (
     "replies of the SMTP server",
     "dot-qmail instructions",
     "exit codes of programs in dot-qmail files",
+    "variables of programs in dot-qmail files",
+    "reports of users and local delivery",
 )
 
 
@@ -68,6 +75,15 @@ def areas() -> dict[str, list[str]]:
         "exit codes of programs in dot-qmail files": [
             f"program-exit/{code}" for code in sorted({0, 99, *SOFT_CODES, *HARD_CODES})
         ],
+        "variables of programs in dot-qmail files": [f"variable/{name}" for name in _variables()],
+        "reports of users and local delivery": sorted(
+            f"local/{name.lower()}"
+            for module in (route_dot_qmail, users, system_users, resolve, deliver_report)
+            for name, value in vars(module).items()
+            if name.isupper() and not name.startswith("_") and isinstance(value, bytes | Report)
+            and (value.text if isinstance(value, Report) else value).endswith(b"\n")
+        ),
+        "faults that trace and why name": [f"fault/{name}" for name in REMEDIES],
         "exit codes of qmail-queue": [
             f"qmail-queue/{code}" for code in range(1, 256) if text_of(code) not in generic
         ],
@@ -75,6 +91,13 @@ def areas() -> dict[str, list[str]]:
             f"log-line/{kind.__struct_config__.tag}" for kind in (*QUEUE_LINES, *SESSION_LINES)
         ],
     }
+
+
+def _variables() -> list[str]:
+    """What qmail-local sets for programs, by name."""
+    user = User(b"joe", 1, 1, b"/", b"-", b"ext")
+    made = delivery_environment(user, b"joe", b"here.test", b"", b"", b"ext", b"")
+    return sorted(name.decode("ascii") for name in made)
 
 
 def _verbs(command: click.Command, above: str = "") -> Iterator[str]:

@@ -309,6 +309,7 @@ def test_programs_do_not_hold_up_others_and_are_limited(site):
     run(site, talk, mode=mode)
 
 
+@pytest.mark.covers("local/local_crashed")
 def test_a_killed_worker_leaves_deferrals_and_no_duplicates(site):
     home, mode = plain(site)
     total = 300

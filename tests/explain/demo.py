@@ -9,7 +9,7 @@ from glassmail.explain.trace import Inquiry, trace_address
 from glassmail.explain.why import ask_history, parse_question
 from glassmail.explain.why_rows import nothing_row, story_rows
 from tests.net.fake_dns import FakeDns
-from tests.scenarios.site import ONE_USER, Site
+from tests.scenarios.site import ONE_USER, Site, free_ports
 from tests.scenarios.waiting import until
 
 ZONE = """
@@ -18,7 +18,6 @@ here.test. 100 IN A 127.0.0.1
 silent.test. 100 IN TXT "neither MX nor address"
 hollow.test. 100 IN MX 10 silent.test.
 listed.test. 100 IN MX 10 here.test.
-closed.test. 100 IN MX 10 here.test.
 """
 LETTER = b"Subject: hello\r\nFrom: sender@src.test\r\n\r\nbody\r\n"
 
@@ -56,6 +55,9 @@ class Demo:
         self.lines = (self.site.root / "users" / "assign").read_bytes().removesuffix(b".\n")
         self.site.control("dnsserver", f"127.0.0.1:{self.dns.port}\n")
         self.site.control("checkrecipients", "0\n")
+        self.site.control("tcp.smtp", ":allow\n")  # nobody may relay
+        (self.closed_port,) = free_ports(1)
+        self.site.control("smtproutes", f"closed.test:127.0.0.1:{self.closed_port}\n")
         self.site.control("locals", "local.test\ninner.test\nboth.test\n")
         self.add("virtualdomains", "tommy.gov:fred", "wrong.test:fredd", "newbie.test:newbie",
                  "both.test:fred", "gone.test:george")  # fmt: skip
@@ -92,7 +94,7 @@ class Demo:
             self.directory(path / name)
 
     def user(self, name, home):
-        ids = "%d:%d" % self.ids
+        ids = "{}:{}".format(*self.ids)
         self.lines += f"={name}:{name}:{ids}:{home}:::\n+{name}-:{name}:{ids}:{home}:-::\n".encode()
 
     def write_assign(self):
@@ -113,28 +115,34 @@ class Demo:
         """The first hop of a trace."""
         return trace_address(self.place, address.encode(), Inquiry(**inquiry)).hops[0]
 
-    def why(self, address, wanted=()):
-        """The verdict on an address, once it is in one of the states; else what is said of none."""
+    def why(self, address, wanted=(), *, is_tried=True):
+        """The verdict on an address, or on a trace code, once it is in one of the states.
+
+        Without states: what is said when nothing is known.
+        """
 
         def ask():
             found, cases = ask_history(self.place, parse_question(address))
             if not cases:
                 return None if wanted else nothing_row(found.coverage, address)
             rows = [row for row in story_rows(cases[0]) if row["kind"] == "verdict"]
-            mine = [row for row in rows if row["recipient"] == address]
-            return mine[0] if mine and (not wanted or mine[0]["state"] in wanted) else None
+            mine = [row for row in rows if row["recipient"] == address or "@" not in address]
+            mine = [row for row in mine if row["text"] or not is_tried]
+            return mine[0] if mine and mine[0]["state"] in wanted else None
 
         return until(ask, f"a verdict on {address} in {wanted}")
 
     # --- mail -----------------------------------------------------------------------------------
 
     def send(self, address):
-        """Send by SMTP; return the code of the last reply."""
+        """Send by SMTP; return the code of the last reply. Its text stays in `said`."""
         with self.site.client() as client:
             client.ehlo()
             client.mail("sender@src.test")
-            code, _text = client.rcpt(address)
-            return client.data(LETTER)[0] if code == 250 else code
+            code, self.said = client.rcpt(address)
+            if code == 250:
+                code, self.said = client.data(LETTER)
+            return code
 
     def hand_in(self, address):
         """Hand a message in as a user of this host does."""

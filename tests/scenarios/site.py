@@ -121,9 +121,7 @@ class Site:
             open(self.base / "serve.out", "wb") as out,
             open(self.base / "serve.err", "ab") as err,
         ):
-            self.server = self.runner.start(
-                words, stdin=subprocess.DEVNULL, stdout=out, stderr=err
-            )
+            self.server = self.runner.start(words, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
 
     def refuses_to_start(self, code=111):
         """Run `glass serve` where it must fail; return what it says."""

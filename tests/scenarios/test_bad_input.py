@@ -70,7 +70,9 @@ def test_no_rcpthosts_is_refused_unless_meant(make_site):
     site = make_site(ONE_USER)
     site.control("rcpthosts", None)
     said = site.refuses_to_start()
-    assert "control/rcpthosts does not exist, so that mail for every domain would be relayed" in said
+    assert (
+        "control/rcpthosts does not exist, so that mail for every domain would be relayed" in said
+    )
     assert "1 into control/openrelay" in said
     site.control("openrelay", b"1\n")
     site.start()
@@ -178,7 +180,8 @@ def test_a_full_disk(small_disk, make_site):
     assert len([s for s in subjects[TAMMY] if s != b"hello"]) == kept
     assert len(set(subjects[TAMMY])) == len(subjects[TAMMY])
     assert {row["role"]: row["starts"] for row in site.children()} == {
-        **{row["role"]: 1 for row in site.children()}, "remote": 2
+        **{row["role"]: 1 for row in site.children()},
+        "remote": 2,
     }
     assert site.server.poll() is None
 

@@ -103,8 +103,9 @@ def test_mail_that_was_here_before_is_looping(own):
     own.write(own.root / "alias" / ".qmail-round", f"&round@{HOST}\n")
     own.start().send(f"round@{HOST}", sender=BOB)
     message = own.arrived(BOB)[0].decode()
-    assert f"<round@{HOST}>:\nThis message is looping: it already has my Delivered-To line. (#5.4.6)" in (
-        message
+    assert (
+        f"<round@{HOST}>:\nThis message is looping: it already has my Delivered-To line. (#5.4.6)"
+        in (message)
     )
     own.send(TAMMY, b"Delivered-To: example.test-tammy@example.test\r\n\r\n", sender=BOB)
     own.until_empty()

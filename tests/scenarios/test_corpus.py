@@ -53,7 +53,9 @@ def attachment():
 GENERATED = {
     "non-ASCII header": "Subject: Grüße aus 東京\nFrom: Jürgen <j@src.test>\n\ntext\n".encode(),
     "Latin-1 header": b"Subject: Gr\xfc\xdfe\nX-Raw: \x80\xff\xfe\n\ntext\n",
-    "8-bit body": b"Subject: bytes\n\n" + bytes(b for b in range(1, 256) if b not in (10, 13)) + b"\n",
+    "8-bit body": b"Subject: bytes\n\n"
+    + bytes(b for b in range(1, 256) if b not in (10, 13))
+    + b"\n",
     "NUL": b"Subject: nul\n\na\0b\0\n",
     "no final newline": b"Subject: open end\n\nlast words",
     "leading dots": b"Subject: dots\n\n.\n..\n...\n.end\n\n.\n",

@@ -171,7 +171,10 @@ def retry(site):
 def serve_log_names_the_dead(site):
     text = "\n".join(site.log_lines("serve"))
     for role in set(ROLES) - {"worker"}:
-        assert re.search(rf"{role} \(process \d+\) died: killed by signal SIGKILL", text), (role, text)
+        assert re.search(rf"{role} \(process \d+\) died: killed by signal SIGKILL", text), (
+            role,
+            text,
+        )
 
 
 def family(pid):

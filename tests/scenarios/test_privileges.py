@@ -28,7 +28,11 @@ class Home:
         self.path = site.base / "home" / name
         self.maildir = self.path / "Maildir"
         self._is_ours = os.geteuid() == 0 or self.uid == os.geteuid()
-        for directory in (self.path, self.maildir, *(self.maildir / n for n in ("new", "cur", "tmp"))):
+        for directory in (
+            self.path,
+            self.maildir,
+            *(self.maildir / n for n in ("new", "cur", "tmp")),
+        ):
             directory.mkdir(mode=0o700)
             self._give(directory)
 
@@ -172,7 +176,9 @@ def processes_run_as_planned(site, homes):
     seen = {tuple(uids_of(worker["pid"]) or ()) for worker in workers} - {()}
     assert {(worker["uid"],) * 4 for worker in workers} >= seen
     if site.flavour == USERS:
-        assert len({planned[role][0] for role in planned if role not in ("local", "supervisor")}) == 6
+        assert (
+            len({planned[role][0] for role in planned if role not in ("local", "supervisor")}) == 6
+        )
         owners = {homes[n].uid for n in homes} | {planned["keeper"][0]}
         assert owners <= {uids[0] for uids in seen} <= owners | {0}, seen  # 0: the forker
     else:
@@ -200,7 +206,7 @@ def smtpd_sees_nothing_of_the_mail(site):
     secret += [*site.files(TAMMY), str(site.base / "home" / "alice" / "Maildir" / "new") + "/"]
     secret += [str(site.root / "queue" / n) + "/" for n in ("drop", "body", "aside")]
     secret += [str(site.root / n) + "/" for n in ("log", "history")]
-    assert all(os.path.exists(path) for path in secret)  # noqa: PTH110
+    assert all(os.path.exists(path) for path in secret)
     runner = Runner(uid, site.namespace.pid, gid)
     words = [*runner.prefix(), "/usr/bin/python3", "-c", _OPEN, *map(str, secret)]
     done = runner.run(words)

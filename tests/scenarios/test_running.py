@@ -57,7 +57,9 @@ def test_hup_reads_virtualdomains_again(relaying, peer):
     assert b"\nDelivered-To: virt-joe@virt.test\n" in message
     assert site.ask("stats")["settings"]["virtualdomains"] != before
     rows = site.json("trace", "joe@virt.test", code=None)
-    assert "queueing.tables" not in {row.get("question") for row in rows if row.get("answer") == "no"}
+    assert "queueing.tables" not in {
+        row.get("question") for row in rows if row.get("answer") == "no"
+    }
     assert all(row["starts"] == 1 for row in site.children())
 
 

@@ -97,11 +97,13 @@ def test_other_exit_codes_are_tried_again(home, code):
     assert said(home.deliver(b"x")) == (Z, b"later\n")
 
 
+@pytest.mark.covers("local/crashed")
 def test_a_crashed_program(home):
     home.write(".qmail-x", b"|echo ouch; kill -9 $$\n")
     assert said(home.deliver(b"x")) == (Z, b"ouch\nAack, child crashed. (#4.3.0)\n")
 
 
+@pytest.mark.covers("local/timed_out")
 def test_a_program_that_runs_too_long(home):
     home.terms = home.terms._replace(limits=Limits(0))
     home.write(".qmail-x", b"|sleep 60\n")
@@ -150,6 +152,7 @@ def test_data_reaches_programs_by_the_environment_only(home):
     assert not (home.directory / "marker").exists()
 
 
+@pytest.mark.covers("local/too_long")
 def test_long_output_is_cut(home):
     home.write(".qmail-x", b"|head -c 100000 /dev/zero | tr '\\0' a\n")
     report = home.deliver(b"x")
@@ -159,6 +162,7 @@ def test_long_output_is_cut(home):
     assert home.deliver(b"x").text == b"a"
 
 
+@pytest.mark.covers("local/looping")
 def test_looping(home):
     home.maildir()
     line = b"Delivered-To: joe@virt.test\n"
@@ -201,6 +205,7 @@ def test_a_failed_commit_defers_and_sends_no_forward(home, monkeypatch):
         (b"|true\n", b"prog"),
     ],
 )
+@pytest.mark.covers("local/has_file_and_x_bit", "local/has_program_and_x_bit")
 def test_the_x_bit_means_forwards_only(home, lines, text):
     home.write(".qmail-x", lines, 0o700)
     wanted = b"Uh-oh: .qmail has %b delivery but has x bit set. (#4.7.0)\n" % text
@@ -243,6 +248,7 @@ def test_owner_files_change_the_sender(home, files, sender, wanted):
     assert home.forwards[0][0] == wanted
 
 
+@pytest.mark.covers("local/one_user")
 def test_root_for_one_user_runs_nothing(home):
     home.terms = home.terms._replace(refuses_programs=True)
     home.maildir()

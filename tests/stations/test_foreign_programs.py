@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from glassmail.core.model.outcome import Outcome
+from glassmail.store.letter import Letter
 from tests.stations.delivery import BODY, HEAD, Home, answers
 
 K, Z, D = Outcome.SUCCESS, Outcome.DEFERRAL, Outcome.FAILURE
@@ -69,7 +70,7 @@ def test_maildrop(home):
     need("maildrop")
     home.maildir("box")
     home.maildir("lists")
-    filters = b"if (/^Subject: to the list/)\n{\n  to \"lists\"\n}\nto \"box\"\n"
+    filters = b'if (/^Subject: to the list/)\n{\n  to "lists"\n}\nto "box"\n'
     home.write(".mailfilter", filters)
     home.write(".qmail-m", b"|maildrop .mailfilter\n")
     report = home.deliver(b"m")
@@ -79,7 +80,7 @@ def test_maildrop(home):
     body = BODY.replace(b"hello", b"to the list")
     assert home.deliver(b"m", letter=letter(body)).outcome is K
     assert len(home.new("lists")) == 1
-    home.write(".mailfilter", b"EXITCODE=77\necho \"no such user here\"\nexit\n")
+    home.write(".mailfilter", b'EXITCODE=77\necho "no such user here"\nexit\n')
     report = home.deliver(b"m")
     assert report.outcome is D
     assert b"no such user here" in report.text
@@ -111,11 +112,29 @@ def test_a_list_script(home):
 
 
 def letter(body):
-    from glassmail.store.letter import Letter
-
     return Letter(HEAD, body, -1, len(HEAD) + len(body))
 
 
+@pytest.mark.covers(
+    "variable/DEFAULT",
+    "variable/DTLINE",
+    "variable/EXT",
+    "variable/EXT2",
+    "variable/EXT3",
+    "variable/EXT4",
+    "variable/HOME",
+    "variable/HOST",
+    "variable/HOST2",
+    "variable/HOST3",
+    "variable/HOST4",
+    "variable/LOCAL",
+    "variable/NEWSENDER",
+    "variable/RECIPIENT",
+    "variable/RPLINE",
+    "variable/SENDER",
+    "variable/UFLINE",
+    "variable/USER",
+)
 def test_they_see_qmail_s_environment_and_no_more(home):
     home.write(".qmail-e-default", b"|env -0 >env\n")
     os.environ["SECRET_OF_THE_SERVER"] = "x"
@@ -125,9 +144,9 @@ def test_they_see_qmail_s_environment_and_no_more(home):
         del os.environ["SECRET_OF_THE_SERVER"]
     rows = (home.directory / "env").read_bytes().split(b"\0")[:-1]
     names = {row.partition(b"=")[0].decode() for row in rows}
-    wanted = (
-        "SENDER NEWSENDER RECIPIENT USER HOME HOST HOST2 HOST3 HOST4 LOCAL EXT EXT2 EXT3 EXT4 "
-        "DEFAULT DTLINE RPLINE UFLINE PATH"
-    ).split()
-    assert names - {"PWD", "_", "SHLVL", "OLDPWD"} == set(wanted)  # which the shell adds
+    wanted = {
+        "SENDER", "NEWSENDER", "RECIPIENT", "USER", "HOME", "HOST", "HOST2", "HOST3", "HOST4",
+        "LOCAL", "EXT", "EXT2", "EXT3", "EXT4", "DEFAULT", "DTLINE", "RPLINE", "UFLINE", "PATH",
+    }  # fmt: skip
+    assert names - {"PWD", "_", "SHLVL", "OLDPWD"} == wanted  # which the shell adds
     assert b"DEFAULT=Foo.Bar" in rows

@@ -1,4 +1,4 @@
-"""qmail-local's search of dot-qmail files against a slow one that walks byte by byte, as its C does.
+"""qmail-local against a slow one that walks byte by byte, as its C does.
 
 Random homes: which files there are, of what kind and mode, with which content; random extensions.
 """
@@ -8,6 +8,7 @@ import shutil
 import stat
 import tempfile
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,6 +100,13 @@ def furnish(home, files):
 
 @settings(max_examples=300, deadline=None)
 @given(DASH, EXT, st.data(), HOME_MODE)
+@pytest.mark.covers(
+    "local/file_writable",
+    "local/first_line_blank",
+    "local/home_sticky",
+    "local/home_writable",
+    "local/no_mailbox",
+)
 def test_search(dash, ext, data, home_mode):
     names = sorted(set(names_of(dash, ext)))
     chosen = data.draw(st.lists(st.sampled_from(names), unique=True))

@@ -309,6 +309,7 @@ def test_alias_by_users_daemons_and_by_account(site):
     assert find_user(b"x", sources_of(place)).user[:4] == (b"alias", 64, 65, place.alias.encode())
 
 
+@pytest.mark.covers("local/no_alias")
 def test_no_alias(site):
     place, _ = site
     os.rmdir(place.alias)
@@ -317,6 +318,7 @@ def test_no_alias(site):
     assert found.report.text == b"Unable to find alias user!\n"
 
 
+@pytest.mark.covers("local/not_as_root")
 def test_not_as_root(site):
     place, _ = site
     build(place, b"=x:u:0:0:/h:::\n.\n")
@@ -368,6 +370,7 @@ def test_a_missing_and_a_stale_cdb_are_told(site):
         (cdb.render([(b"", b""), (b"!joe\0", b"x\0y")]), users.LSPAWN_TROUBLE.text),
     ],
 )
+@pytest.mark.covers("local/cdb_trouble", "local/lspawn_trouble")
 def test_damaged_cdb(site, data, text):
     place, _ = site
     with open(place.assign_cdb, "wb") as file:
@@ -377,6 +380,7 @@ def test_damaged_cdb(site, data, text):
     assert found.steps[-1].answer is UNKNOWN
 
 
+@pytest.mark.covers("local/lookup_trouble")
 def test_the_password_database_in_trouble(site, monkeypatch):
     def fail(_name):
         raise OSError(5, "Input/output error")
@@ -384,6 +388,23 @@ def test_the_password_database_in_trouble(site, monkeypatch):
     monkeypatch.setattr(system_users, "look_up", fail)
     found = find_user(b"joe", sources_of(site[0]))
     assert found.report.text == b"Temporary failure in qmail-lspawn.\n"
+    assert found.steps[-1].answer is UNKNOWN
+
+
+@pytest.mark.covers("local/home_trouble")
+def test_a_home_on_a_file_server_that_does_not_answer(site, monkeypatch):
+    account = system_users.Account(b"joe", 65_533, 65_533, b"/far/joe")
+    monkeypatch.setattr(system_users, "look_up", lambda name: account if name == b"joe" else None)
+    stat_ = os.stat
+
+    def fail(path, **options):
+        if path == b"/far/joe":
+            raise OSError(5, "Input/output error")
+        return stat_(path, **options)
+
+    monkeypatch.setattr(os, "stat", fail)
+    found = find_user(b"joe-x", sources_of(site[0]))
+    assert found.report.text == b"NFS failure in qmail-local.\n"
     assert found.steps[-1].answer is UNKNOWN
 
 

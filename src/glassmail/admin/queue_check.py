@@ -15,23 +15,19 @@ Always:
 
 import fcntl
 import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 import apsw
 
-from glassmail.admin.site_layout import DIRECTORIES
-from glassmail.core.formats import daemons
-from glassmail.core.formats.drop import DropError
+from glassmail.admin import queue_faults
+from glassmail.admin.queue_faults import CheckError, Finding
 from glassmail.settings.place import Place
-from glassmail.store.control import read_file
-from glassmail.store.drop import is_finished, open_drop
-from glassmail.store.history.latest import latest
-from glassmail.store.history.schema import HistoryError
-from glassmail.store.queue import inspect, salvage
-from glassmail.store.queue.disk import RESERVE_BYTES, is_body_name
+from glassmail.store.queue import inspect
+
+__all__ = ["Check", "CheckError", "Finding", "alone", "check", "is_running", "repair", "take_out"]
+
 
 class Check(NamedTuple):
     """What a look found.
@@ -115,7 +111,9 @@ def check(place: Place, *, is_alone: bool = False) -> Check:
         if not is_alone and is_running(place):
             return Check(files, is_complete=False, messages=None)
         found, messages = queue_faults.database(place)
-        return Check([*files, *found, *queue_faults.aside(place)], is_complete=True, messages=messages)
+        return Check(
+            [*files, *found, *queue_faults.aside(place)], is_complete=True, messages=messages
+        )
     except PermissionError as error:
         raise CheckError(f"{error.filename}: {error.strerror}: run as root") from error
 
@@ -126,5 +124,3 @@ def take_out(place: Place, message: int) -> bool:
         return inspect.take_out(place.queue_db, message, place.queue_aside)
     except (apsw.Error, OSError) as error:
         raise CheckError(f"{place.queue_db}: {error}") from error
-
-

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from glassmail.core.formats.assign import AssignError
 from glassmail.core.formats.cdb import CdbError
-
 from glassmail.core.model.trail import NO, Step
 from glassmail.core.route.users import User
 from glassmail.daemons.local_limits import USERS_KEPT_MAX, USERS_KEPT_S

@@ -86,8 +86,8 @@ _ALL = (
     Remedy("stale_table", "the running server still uses an older {file}",
            "let it read {file} again", "glass reload"),
     # --- routing ---
-    Remedy("locals_wins", "{domain} is in locals, so its line in virtualdomains counts for "
-           "nothing", "take {domain} out of control/locals, or out of control/virtualdomains",
+    Remedy("locals_wins", "{domain} is in locals, so {line} counts for nothing",
+           "take {domain} out of control/locals, or out of control/virtualdomains",
            "glass reload"),
     Remedy("not_ours", "rcpthosts has {domain}, but neither locals nor virtualdomains has it",
            "put it into control/locals or control/virtualdomains if its mail belongs here",

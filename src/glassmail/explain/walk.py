@@ -89,8 +89,9 @@ class Walk:
         without = self._tables._replace(locals=self._tables.percenthack._replace(entries={}))
         virtual = route(draft.address, without)
         if virtual.channel is Channel.LOCAL:
-            draft.steps.append(virtual.steps[-1])
-            draft.warnings.append(advise("locals_wins", domain=show(domain)))
+            # A warning alone: the daemons do not ask this, and a trail holds what they ask.
+            line = virtual.steps[-1].source
+            draft.warnings.append(advise("locals_wins", domain=show(domain), line=line))
 
     # --- to other servers ---------------------------------------------------------------------
 

@@ -67,6 +67,7 @@ def test_the_recorded_run_with_exit_99(root, home):
         assert b"== real run n99\n" + done.stdout + b"rc=0\n" in sample.read_bytes()
 
 
+@pytest.mark.covers("local/usage")
 def test_dry_run_and_usage(root, home):
     (home / ".qmail-a").write_bytes(b"./a/\n&b@x.test\n|true\n")
     done = run(root, home, "-n", ext=b"a")

@@ -12,6 +12,7 @@ DROP_SCAN_S = 30.0
 ALARM_CHUNK = 1_000  # messages made due at once by ALRM
 OPEN_BODIES_MAX = 256  # body files of one peer that no Enqueue has named yet
 CONNECTIONS_MAX = 4_096
+CONNECTIONS_PER_UID_MAX = 200  # of a submitter; each may make us keep a frame
 HEADER_BYTES_LOOKED_AT = 16_384  # where the Message-ID is looked for
 LONGEST_SLEEP_S = 300.0  # a clock that jumped is noticed at least this often
 # Under load a commit waits a moment, so that more messages share it: with fewer than GATHER_FROM

@@ -10,7 +10,7 @@ import time
 import msgspec
 
 from glassmail.daemons.queue.admin import Administration
-from glassmail.daemons.queue.limits import CONNECTIONS_MAX
+from glassmail.daemons.queue.limits import CONNECTIONS_MAX, CONNECTIONS_PER_UID_MAX
 from glassmail.daemons.queue.peers import (
     DECODER,
     FromPeer,
@@ -47,6 +47,7 @@ class QueueServer:
         self._context = process.life.context
         self._peers: set[Peer] = set()
         self._administration = Administration(process)
+        self._uids = tuple(self._context.uids.values())
         self._owner = os.stat(self._context.place.root).st_uid
         self._sock: socket.socket | None = None
 
@@ -67,9 +68,6 @@ class QueueServer:
                 self._process.warn(f"cannot accept on the queue's socket: {error}")
                 self._rest()
                 return
-            if len(self._peers) >= CONNECTIONS_MAX:
-                sock.close()
-                continue
             self._welcome(sock)
 
     def _rest(self) -> None:
@@ -82,6 +80,9 @@ class QueueServer:
 
     def _welcome(self, sock: socket.socket) -> None:
         pid, uid, _gid = peer_credentials(sock)
+        if len(self._peers) >= CONNECTIONS_MAX or not self._has_place(uid):
+            sock.close()  # a submitter tries again, or leaves the message in queue/drop
+            return
         peer = Peer(uid, pid)
         peer.channel = Channel(
             sock,
@@ -89,6 +90,12 @@ class QueueServer:
             lambda _reason: self._gone(peer),
         )
         self._peers.add(peer)
+
+    def _has_place(self, uid: int) -> bool:
+        """Tell whether a user may have one more connection; daemons and the owner always may."""
+        if uid in (0, self._owner) or any(uid == known for known, _gid in self._uids):
+            return True
+        return sum(peer.uid == uid for peer in self._peers) < CONNECTIONS_PER_UID_MAX
 
     def _gone(self, peer: Peer) -> None:
         self._peers.discard(peer)
