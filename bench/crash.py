@@ -25,7 +25,7 @@ from disk import Disk
 from handing import Handing, Kind
 from ledger import Ledger, Tally
 from peers import CACHE
-from server import USER, Layout, Server
+from server import USER, Layout, Server, ServerError
 
 LAYOUTS = {
     "ext4": ("ext4",),
@@ -232,6 +232,10 @@ def run(variant: Variant, cuts: int, seed: int) -> Ledger:
         rig.prepare()
         for number in range(cuts):
             rig.cycle(number)
+    except ServerError as error:
+        # A server that cannot be started again after a cut has lost everything.
+        rig.ledger.tally.lost += 1
+        rig.ledger.notes.insert(0, str(error))
     finally:
         rig.close()
     tally, took = rig.ledger.tally, time.monotonic() - begun

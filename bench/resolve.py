@@ -91,6 +91,7 @@ def measure_reload(place):
         write_virtualdomains(place, VIRTUALDOMAINS_LINES + number)
         begun = time.perf_counter()
         assert controls.refresh()
+        assert len(controls.snapshot().table("virtualdomains").entries) >= VIRTUALDOMAINS_LINES
         rounds.append(time.perf_counter() - begun)
     print(
         f"virtualdomains of {VIRTUALDOMAINS_LINES} lines read again: "

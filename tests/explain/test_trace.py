@@ -107,6 +107,7 @@ def test_a_maildir(site):
         "routing.locals",
         "routing.virtualdomains",
         "routing.virtualdomains",
+        "routing.assign_built",
         "routing.assign",
         "routing.home",
         "routing.dot_qmail",
@@ -267,7 +268,8 @@ def test_a_virtual_mailbox(site):
 def test_an_empty_local_part(site):
     hop = site.trace(b"@local.test").hops[0]
     assert hop.state is State.PROBLEM
-    assert "throw it away" in hop.decision
+    assert "bounce it" in hop.decision
+    assert hop.advice.id == "nobodys"
 
 
 def test_text(site):
@@ -318,3 +320,47 @@ def test_no_site_and_broken_files(site, tmp_path):
     result = site.run("a@b")
     assert result.exit_code == 1
     assert "control/locals:1: holds a NUL byte" in result.output
+
+
+def test_our_own_programs_are_followed(site):
+    home = site.user("fred")
+    maildir(home / "Maildir")
+    put(home, ".qmail-a", "|forward fred@local.test x@far.test\n")
+    found = site.trace(b"fred-a@local.test")
+    assert [hop.address for hop in found.hops[1:]] == [b"fred@local.test", b"x@far.test"]
+    assert found.hops[0].decision.endswith("forward it to fred@local.test, x@far.test")
+    assert found.hops[1].steps[0].source == f"{home}/.qmail-a:1"
+    put(home, ".qmail-b", "|condredirect fred-c@local.test grep -q spam\n./Maildir/\n")
+    put(home, ".qmail-c", "|/var/qmail/bin/bouncesaying 'no spam here'\n")
+    found = site.trace(b"fred-b@local.test")
+    words = found.hops[0].decision
+    assert "forward it to fred-c@local.test and stop there if grep -q spam exits 0; deliver" in words
+    assert found.hops[1].decision.endswith("bounce it: no spam here")
+    assert found.hops[1].advice.id == "program_refused"
+    put(home, ".qmail-d", "|bouncesaying 'no' test -e x\n|except test -e y\n|preline cat\n")
+    words = site.trace(b"fred-d@local.test").hops[0].decision
+    assert words.endswith(
+        "bounce it if test -e x exits 0: no; bounce it if test -e y exits 0; "
+        "run the program preline cat as fred"
+    )
+    put(home, ".qmail-e", "|forward $SENDER\n|forward fred-e@local.test\n")
+    found = site.trace(b"fred-e@local.test")
+    assert "run the program forward $SENDER" in found.hops[0].decision  # the shell's to say
+    assert found.hops[1].advice.id == "loop"
+
+
+def test_a_server_that_is_gone_without_a_word_is_a_note(site):
+    run = Path(site.place.path("run"))
+    run.mkdir()
+    (run / "queue.sock").write_bytes(b"")
+    hop = site.trace(b"x@far.test").hops[0]
+    assert hop.state is State.FINE
+    assert [warning.id for warning in hop.warnings] == ["not_running"]
+    assert hop.steps[0].question == "queueing.running"
+
+
+def test_bad_dnsserver(site):
+    site.control("dnsserver", "nonsense")
+    result = site.run("x@far.test")
+    assert result.exit_code == 1
+    assert "control/dnsserver:1" in result.output

@@ -45,8 +45,8 @@ def open_mailbox(site):
 
 
 def findings(site, code=1):
-    rows = [json.loads(line) for line in glass(site, "queue", "check", "--json", code=code).split("\n")
-            if line]  # fmt: skip
+    said = glass(site, "queue", "check", "--json", code=code)
+    rows = [json.loads(line) for line in said.split("\n") if line]
     assert rows[-1]["findings"] == len(rows) - 1
     return {row["kind"]: row for row in rows[:-1]}
 

@@ -38,11 +38,24 @@ class Disk:
         subprocess.run(words, check=True)
 
     def remount(self, options):
-        return subprocess.run(["mount", "-o", f"remount,{options}", self.path], check=False).returncode
+        words = ["mount", "-o", f"remount,{options}", self.path]
+        return subprocess.run(words, check=False).returncode
+
+    def empty(self):
+        """Take back what `fill` took."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(self.path, "ballast"))
 
     def close(self):
         subprocess.run(["umount", "-l", self.path], check=True)
         os.rmdir(self.path)
+
+
+def fill(disk):
+    """Not a byte is left then, or not an inode."""
+    with contextlib.suppress(OSError), open(os.path.join(disk.path, "ballast"), "wb", 0) as ballast:
+        while ballast.write(bytes(65_536)):
+            pass
 
 
 @pytest.fixture
@@ -105,15 +118,12 @@ def test_no_room_then_room_again(make_site, make_disk, what):
     sender = Sender(site.start(), letters.FILE if what == "blocks-file" else (60_000, 100_000))
     assert sender.until_refused(700) == "452"
     assert len(sender.accepted) >= 10
-    with open(os.path.join(disk.path, "ballast"), "wb") as ballast:
-        left = os.statvfs(disk.path)
-        with contextlib.suppress(OSError):  # not a byte is left now
-            ballast.write(bytes(left.f_bavail * left.f_frsize))
+    fill(disk)
     for _ in range(5):
         sender.one()
     time.sleep(1.5)  # the queue looks once a second
     assert sender.one() == "452"
-    os.unlink(os.path.join(disk.path, "ballast"))
+    disk.empty()
     assert disk.remount("size=260m,nr_inodes=20000") == 0
     sender.until_taken()
     sender.until_there()
@@ -124,17 +134,15 @@ def test_no_room_then_room_again(make_site, make_disk, what):
 def test_a_full_disk_at_start(make_site, make_disk):
     disk = make_disk("size=64m")
     site = make_site(disk.path)
+    site.control("queueminfree", "2000000\n")
     sender = Sender(site.start())
     sender.one()
     sender.until_there()
     site.stop()
-    with open(os.path.join(disk.path, "ballast"), "wb", 0) as ballast:
-        with contextlib.suppress(OSError):
-            while ballast.write(bytes(65_536)):
-                pass
+    fill(disk)
     site.start()
     assert sender.one().startswith("4")
-    os.unlink(os.path.join(disk.path, "ballast"))
+    disk.empty()
     sender.until_taken()
     sender.until_there()
 
@@ -176,12 +184,13 @@ def descriptors(pid):
 
 
 @pytest.mark.parametrize("role", ["smtpd", "queue", "local", "worker"])
-def test_no_descriptors_left(small_site, role):
+def test_no_descriptors_left(request, small_site, role):
     site = small_site.start()
     sender = Sender(site)
     sender.one()
     sender.until_there()
     other = smtplib.SMTP("127.0.0.1", site.port, "other.test", timeout=20)  # before the trouble
+    request.addfinalizer(other.close)
     other.ehlo()
     pid = site.pid_of(role)
     before = limited(pid, resource.RLIMIT_NOFILE, descriptors(pid))
@@ -199,7 +208,8 @@ def test_no_descriptors_left(small_site, role):
     code, _text = other.data(letters.wire("other", letters.SMALL))
     assert code == 250 or 400 <= code < 500
     sender.accepted += ["other"] if code == 250 else []
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    with contextlib.suppress(ProcessLookupError):  # a worker that cannot go on ends
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
     other.close()
     sender.until_taken()
     sender.until_there()

@@ -1,4 +1,4 @@
-"""Failures come back in qmail's words; loops end; retries keep to the schedule; the log is qmail's."""
+"""Failures come back in qmail's words, loops end, retries keep to the schedule."""
 
 import re
 import signal

@@ -13,7 +13,8 @@ from tests.shared import CORPUS
 STAMPS = re.compile(
     rb"Return-Path: <[^\n]*>\nDelivered-To: [^\n]+\n"
     rb"Received: \(qmail \d+ invoked from network\); \d\d? \w{3} \d{4} \d\d:\d\d:\d\d -0000\n"
-    rb"Received: from [^\n]+\n  by mx\.example\.test with SMTP \(trace [0-9A-Z/-]+\); [^\n]+ -0000\n"
+    rb"Received: from [^\n]+\n  by mx\.example\.test with SMTP \(trace [0-9A-Z/-]+\); "
+    rb"[^\n]+ -0000\n"
 )
 SEED = 20_261_120
 

@@ -52,7 +52,7 @@ def ask(place):
         (b"abuse", YES, ".qmail-abuse:1 forward"),
         (b"x@elsewhere.test", YES, "it goes to another server, which judges itself"),
         (b"a\0b@example.test", NO, "a NUL byte, which no name has"),
-        (b"@mx.example.test", NO, "nobody's"),
+        (b"@mx.example.test", NO, "Sorry, no mailbox here by that name. (#5.1.1)"),
     ],
 )
 def test_answers(ask, recipient, answer, because):

@@ -342,10 +342,11 @@ def test_a_one_user_server_delivers_as_that_user_only(site):
     assert found.steps[-1].question == "routing.one_user"
 
 
-def test_an_empty_local_part_is_a_success_without_a_user(site):
+def test_mail_for_an_empty_local_part_does_not_vanish(site):
     found = find_user(b"", sources_of(site[0]))
     assert found.user is None
-    assert (found.report.outcome, found.report.text) == (Outcome.SUCCESS, b"")
+    assert found.report.outcome is Outcome.FAILURE
+    assert found.report.text == b"Sorry, no mailbox here by that name. (#5.1.1)\n"
 
 
 def test_a_missing_and_a_stale_cdb_are_told(site):

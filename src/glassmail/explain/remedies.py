@@ -140,7 +140,7 @@ _ALL = (
     Remedy("program_refused", "a program of {file} says no",
            "see what the program wrote, or take its line out of {file}"),
     Remedy("route_broken", "the line of smtproutes cannot be obeyed", "mend {source}"),
-    Remedy("nobodys", "an empty local part is nobody's: that mail is thrown away",
+    Remedy("nobodys", "an empty local part is nobody's",
            "write the part before the `@`"),
     Remedy("one_user", "this server delivers as one user only",
            "run the server as root to deliver as others, or assign the address to its user"),

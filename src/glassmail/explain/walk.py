@@ -7,7 +7,7 @@ from glassmail.core.formats.assign import AssignError
 from glassmail.core.formats.control import show
 from glassmail.core.model.address import split_address
 from glassmail.core.model.outcome import Outcome, Report
-from glassmail.core.model.trail import NO, UNKNOWN, Step
+from glassmail.core.model.trail import UNKNOWN, YES, Step
 from glassmail.core.route.mx import Address
 from glassmail.core.route.rcpthosts import is_allowed
 from glassmail.core.route.rewrite import Channel, Destination, route
@@ -159,21 +159,19 @@ class Walk:
         self._warn_of_assign(draft)
         head = f"deliver locally to {show(address)}"
         if found.user is None:
-            if found.report is not None and found.report.text:
-                is_unknown = draft.steps[-1].answer == UNKNOWN
-                state = State.UNKNOWN if is_unknown else State.PROBLEM
-                advice = self._advice(draft, found.report)
-                if is_unknown and advice.id != "assign_broken":
-                    advice = advise("ask_as", or_user="")
-                return draft.end(f"{head}: {report_words(found.report)}", state, advice)
-            words = f"{head}: take it and throw it away"
-            return draft.end(words, State.PROBLEM, advise("nobodys"))
+            assert found.report is not None  # nobody, or a reason
+            is_unknown = draft.steps[-1].answer == UNKNOWN
+            state = State.UNKNOWN if is_unknown else State.PROBLEM
+            advice = self._advice(draft, found.report) if local else advise("nobodys")
+            if is_unknown and advice.id != "assign_broken":
+                advice = advise("ask_as", or_user="")
+            return draft.end(f"{head}: {report_words(found.report)}", state, advice)
         return self._at_home(draft, f"{head} as {show(found.user.name)}", found.user, domain)
 
     def _warn_of_assign(self, draft: Draft) -> None:
         """Tell of a users/assign that does not count, and why qmail-newu would refuse it."""
-        asked = [s for s in draft.steps if s.question == "routing.assign_built" and s.answer == NO]
-        if not asked:
+        if all(step.question != "routing.assign_built" for step in draft.steps):
+            self._tell_of_assign(draft)
             return
         try:
             assign.parse(read_file(self._place.assign) or b"")
@@ -184,6 +182,13 @@ class Walk:
             draft.steps.append(Step("routing.assign_built", b"users/assign", UNKNOWN, source))
         else:
             draft.warnings.append(advise("assign_stale"))
+
+    def _tell_of_assign(self, draft: Draft) -> None:
+        """Say that users/cdb is up to date, which deliveries do not stop to say."""
+        at = [place for place, s in enumerate(draft.steps) if s.question == "routing.assign"]
+        if at and os.path.exists(self._place.assign) and os.path.exists(self._place.assign_cdb):
+            source = "users/cdb is not older than it"
+            draft.steps.insert(at[0], Step("routing.assign_built", b"users/assign", YES, source))
 
     def _at_home(self, draft: Draft, head: str, user: User, domain: bytes) -> Hop:
         way = way_home(user)

@@ -25,8 +25,8 @@ from glassmail.core.model.trail import NO, UNKNOWN, YES, Step, Trail
 from glassmail.core.route.dot_qmail import LOOPING, Candidate, candidates, safe_extension
 from glassmail.core.route.users import User
 from glassmail.stations.users import (
+    NOBODY,
     NOT_AS_ROOT,
-    NOWHERE,
     UserFound,
     UserSources,
     find_user,
@@ -34,8 +34,8 @@ from glassmail.stations.users import (
 )
 
 __all__ = [
+    "NOBODY",
     "NOT_AS_ROOT",
-    "NOWHERE",
     "DotQmailFound",
     "OwnerFiles",
     "UserFound",
@@ -142,7 +142,7 @@ def _check_home(home: bytes, is_dry_run: bool, steps: list[Step]) -> Report | No
         return Report(Outcome.FAILURE, USAGE)
     try:
         # `/.` needs search permission on the directory itself, as chdir does.
-        mode = os.stat(home + b"/.").st_mode
+        status = os.stat(home + b"/.")
     except OSError as error:
         reason = error_text(error)
         if isinstance(error, PermissionError):
@@ -151,14 +151,16 @@ def _check_home(home: bytes, is_dry_run: bool, steps: list[Step]) -> Report | No
         steps.append(Step("routing.home", home, answer, reason.decode()))
         text = b"Unable to switch to " + home + b": " + reason + b". (#4.3.0)\n"
         return Report(Outcome.DEFERRAL, text)
+    mode = status.st_mode
+    facts = f"owner {status.st_uid}:{status.st_gid}, mode {mode & 0o7777:04o}"
     if mode & _OTHERS_WRITE:
-        steps.append(Step("routing.home", home, NO, f"mode {mode & 0o7777:04o}: others may write"))
+        steps.append(Step("routing.home", home, NO, f"{facts}: others may write"))
         return Report(Outcome.DEFERRAL, HOME_WRITABLE)
     if mode & stat.S_ISVTX:
-        source = f"mode {mode & 0o7777:04o}: sticky, its user is editing"
+        source = f"{facts}: sticky, its user is editing"
         steps.append(Step("routing.home", home, NO, source))
         return None if is_dry_run else Report(Outcome.DEFERRAL, HOME_STICKY)
-    steps.append(Step("routing.home", home, YES, f"mode {mode & 0o7777:04o}"))
+    steps.append(Step("routing.home", home, YES, facts))
     return None
 
 

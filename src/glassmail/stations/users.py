@@ -24,14 +24,15 @@ from glassmail.store.cdb import Cdb
 CDB_TROUBLE = Report(Outcome.DEFERRAL, b"Trouble reading users/cdb in qmail-lspawn.\n")
 LSPAWN_TROUBLE = Report(Outcome.DEFERRAL, b"Internal qmail-lspawn bug.\n")
 NOT_AS_ROOT = Report(Outcome.DEFERRAL, b"Not allowed to perform deliveries as root.\n")
-NOWHERE = Report(Outcome.SUCCESS, b"")
+# qmail-lspawn succeeds here without delivering anything; we lose no mail that was accepted.
+NOBODY = Report(Outcome.FAILURE, b"Sorry, no mailbox here by that name. (#5.1.1)\n")
 
 
 class UserFound(NamedTuple):
     """Whose mail it is. With a report there is nothing to run: it is the delivery's outcome.
 
-    An empty local part has neither user nor trouble: its report is a success (QUIRK: mail to
-    `<>` vanishes).
+    An empty local part is nobody's: its report is a failure (docs/quirks.md; with qmail-lspawn
+    mail to `<>` vanishes).
     """
 
     user: User | None
@@ -89,8 +90,8 @@ def sources_of(place: Place, break_character: bytes = b"-") -> UserSources:
 def find_user(local: bytes, sources: UserSources) -> UserFound:
     """Find whose mail a local part is: users/cdb, then system accounts, then the alias user."""
     if not local:
-        source = "an empty local part is nobody's: qmail-lspawn succeeds without a delivery"
-        return UserFound(None, NOWHERE, (Step("routing.account", local, NO, source),))
+        source = "an empty local part is nobody's"
+        return UserFound(None, NOBODY, (Step("routing.account", local, NO, source),))
     steps: list[Step] = []
     user, report = _assigned(local, sources, steps)
     if user is None and report is None:

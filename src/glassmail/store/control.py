@@ -25,7 +25,28 @@ from glassmail.settings.registry import Kind, Setting
 
 CHECK_INTERVAL_S = 1.0
 
-Value = bytes | int | Table | None
+
+class LazyTable:
+    """A list or map file, parsed when somebody asks: most processes need few of them."""
+
+    __slots__ = ("_data", "_is_map", "_name", "_table")
+
+    def __init__(self, name: str, data: bytes, *, is_map: bool) -> None:
+        self._name = name
+        self._data = data
+        self._is_map = is_map
+        self._table: Table | None = None
+
+    def table(self) -> Table:
+        """Return the table, the same one each time."""
+        if self._table is None:
+            parse = control.parse_map if self._is_map else control.parse_list
+            self._table = parse(self._name, self._data)
+            self._data = b""
+        return self._table
+
+
+Value = bytes | int | Table | LazyTable | None
 _Stamp = tuple[int, int, int] | None
 
 
@@ -60,6 +81,8 @@ class Snapshot:
     def table(self, name: str) -> Table:
         """A LIST or MAP setting."""
         value = self._values[name]
+        if isinstance(value, LazyTable):
+            return value.table()
         assert isinstance(value, Table)
         return value
 
@@ -131,7 +154,7 @@ class Controls:
             )
             return False
         self._data[name] = data
-        self._parsed[name] = parsed  # a table of 100,000 lines is parsed once
+        self._parsed[name] = parsed
         return True
 
     def _path(self, name: str) -> str:
@@ -207,10 +230,8 @@ def _parse(setting: Setting, data: bytes | None) -> Value:
     if b"\0" in data and setting.kind is not Kind.RAW:
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
         raise ControlError(f"{name}:{line}: holds a NUL byte: write the line anew")
-    if setting.kind is Kind.LIST:
-        return control.parse_list(name, data)
-    if setting.kind is Kind.MAP:
-        return control.parse_map(name, data)
+    if setting.kind in (Kind.LIST, Kind.MAP):
+        return LazyTable(name, data, is_map=setting.kind is Kind.MAP)
     if setting.kind is Kind.INT:
         number = control.parse_int(data)
         return None if number is None else min(max(number, setting.least), setting.most)

@@ -67,3 +67,29 @@ def test_every_file_parses(data):
     found = parse(data)
     assert all(b"\n" not in i.argument and b"\0" not in i.argument for i in found.instructions)
     assert [i.line for i in found.instructions] == sorted({i.line for i in found.instructions})
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "words"),
+    [
+        (b"& a@b", 2, "a blank before the rest"),
+        (b" ./Maildir/", 1, "a blank before the rest"),
+        (b"Maildir/", 1, "it is taken as an address"),
+        (b"&a@b c@d", 5, "one line holds one address"),
+        (b"a@b,c@d", 4, "one line holds one address"),
+        (b"&", 2, "no address follows"),
+        (b"|", 2, "no program follows"),
+        (b"+lost", 1, "an unknown word"),
+        (b"./Maildir/\r", 11, "a carriage return"),
+        (b"|true\0x", 6, "a NUL byte"),
+    ],
+)
+def test_doubtful_lines(line, column, words):
+    (doubt,) = parse(b"#\n" + line + b"\n").doubts
+    assert (doubt.line, doubt.column) == (2, column)
+    assert doubt.text.startswith(words)
+
+
+def test_lines_that_are_fine():
+    data = b'#x\n./Maildir/\n|cat a, b\n&a@b\na@b  \n+list\n\n/box with blanks\n"a b"@c\n'
+    assert parse(data).doubts == ()

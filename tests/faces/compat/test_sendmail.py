@@ -63,7 +63,6 @@ def test_what_goes_to_inject(root, words, sender, recipients, from_line):
         (["-f"], b"option requires an argument -- f\n" + USAGE),
         (["-bd"], USAGE),
         (["-bi"], USAGE),
-        (["-bs"], b"sendmail: fatal: -bs is not supported yet\n"),
     ],
 )
 def test_what_it_refuses(root, words, text):

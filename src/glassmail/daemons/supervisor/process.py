@@ -58,6 +58,7 @@ class Supervisor:
         self._lock = -1
         self._probe = 0
         self._is_ready = False
+        self._is_status_stale = False
         self._is_stopping = False
         self._exit_code = 0
 
@@ -66,7 +67,11 @@ class Supervisor:
     def claim(self) -> None:
         """Be the only supervisor of this site; raises ServeError."""
         path = self._place.supervisor_pid
-        self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            text = f"{path}: {error.strerror}: the server must be able to write there"
+            raise ServeError(text) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -108,6 +113,8 @@ class Supervisor:
                 self._signal(info.si_signo)
             self._reap()  # SIGCHLD may stand for several children
             self._start_due()
+            if self._is_status_stale:
+                self._write_status()
         self._write_status()
         return self._exit_code
 
@@ -263,8 +270,12 @@ class Supervisor:
             with open(path + ".new", "w", encoding="utf-8") as file:
                 json.dump(status, file)
             os.rename(path + ".new", path)
-        except OSError as error:  # a full disk must not end the server; `status` is stale then
-            say(sys.stderr, f"glass: cannot write {path}: {error.strerror}")
+        except OSError as error:  # a full disk must not end the server; tried again in a second
+            if not self._is_status_stale:
+                say(sys.stderr, f"glass: cannot write {path}: {error.strerror}")
+            self._is_status_stale = True
+        else:
+            self._is_status_stale = False
 
 
 def bind(listener: Listener, *, is_shared: bool = True) -> socket.socket:

@@ -1,7 +1,7 @@
 """sendmail, mailq and newaliases by one name each, as qmail's sendmail.c does.
 
 -t, -f, -F and the recipients go to qmail-inject; -bp is qmail-qread; the rest of what sendmail
-knows is accepted and means nothing. -bs is refused until there is a server for it.
+knows is accepted and means nothing. -bs is a session with the running server.
 """
 
 import os
@@ -16,7 +16,6 @@ _USAGE = (
 )
 _NO_NEWALIASES = b"sendmail: fatal: please use fastforward/newaliases instead\n"
 _NO_HOME = b"sendmail: fatal: unable to switch to qmail home directory\n"
-_NO_SERVER = b"sendmail: fatal: -bs is not supported yet\n"
 _OTHER_SENDERS = (b"QMAILNAME", b"MAILNAME", b"NAME", b"QMAILHOST", b"MAILHOST")
 
 
@@ -56,8 +55,10 @@ def _run(words: list[bytes], name: str) -> int:
         os.write(2, _USAGE)
         return 100
     if asked.mode == b"s":
-        os.write(2, _NO_SERVER)
-        return 100
+        from glassmail.faces.compat import smtp_session
+        from glassmail.settings.place import Place
+
+        return smtp_session.run(Place(find_root(None)))
     if asked.mode == b"p" or name == "mailq":
         from glassmail.faces.compat import qmail_qread
 
