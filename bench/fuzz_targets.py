@@ -12,14 +12,18 @@ from typing import NamedTuple
 from glassmail.core.formats import (
     assign,
     cdb,
+    client_keys,
     control,
+    control_line,
     daemons,
+    dns_servers,
     dot_qmail,
     drop,
     header_tokens,
     listen,
     message_id,
     msgpack_small,
+    pw2u,
     quota,
     quote,
     smtproutes,
@@ -29,6 +33,9 @@ from glassmail.core.formats import (
 )
 from glassmail.core.formats.header_addresses import read_addresses
 from glassmail.core.formats.header_fields import HeaderSplitter, HeaderTooLongError
+from glassmail.core.formats.header_identity import Identity
+from glassmail.core.formats.header_inject import Injection
+from glassmail.core.formats.header_rewrite import HeaderError, Rewriter
 from glassmail.core.formats.queue_envelope import EnvelopeError, EnvelopeParser
 from glassmail.core.formats.queue_envelope import render as render_envelope
 from glassmail.core.model.limits import REPLY_LINE_BYTES_MAX
@@ -286,6 +293,52 @@ def tables(data: bytes) -> None:
     control.parse_int(data)
 
 
+def client_address(data: bytes) -> None:
+    """A network that has a key can be written, and has the same key then."""
+    client_keys.unmapped(data)
+    key = client_keys.network_key(data)
+    if key is not None:
+        assert client_keys.network_key(client_keys.network_text(key)) == key
+
+
+def servers(data: bytes) -> None:
+    """Servers have a port."""
+    with suppress(dns_servers.DnsServersError):
+        for _address, port in dns_servers.parse_servers(control.parse_list("fuzz", data)):
+            assert 0 < port < 65_536
+    assert b"\n" not in control_line.parse_line(data)
+
+
+def passwords(data: bytes) -> None:
+    """Accounts of any passwd file, with any users/subusers."""
+    nothing = control.parse_list("fuzz", b"")
+    lists, options = pw2u.Lists(nothing, nothing, nothing), pw2u.Options()
+    read = [pw2u.read_account(line, options, lists) for line in data.split(b"\n")]
+    accounts = [account for account in read if account is not None]
+    for account in accounts:
+        assert account.uid_number
+        pw2u.account_lines(account, b"alias", options, lists)
+    with suppress(pw2u.NoSuchUserError):
+        pw2u.subuser_lines(data, accounts, options)
+
+
+def injection(data: bytes) -> None:
+    """A header that qmail-inject took holds no field more than it was given and made."""
+    splitter = HeaderSplitter()
+    with suppress(HeaderError, HeaderTooLongError):
+        splitter.feed(data)
+        if not splitter.is_complete:
+            splitter.end_of_file()
+        made = Injection(b"", _IDENTITY, _REWRITER)
+        for field in splitter.fields:
+            made.add_field(field)
+        header = made.header(1_795_187_040, 1, b"", b"fuzz.test")
+        assert header.endswith(b"\n")
+        assert b"\n\n" not in header, header
+
+
+_IDENTITY = Identity({b"USER": b"joe", b"QMAILNAME": b"Joe", b"QMAILHOST": b"fuzz.test"})
+_REWRITER = Rewriter(b"fuzz.test", b"mx", b"plus.test")
 _SESSION = (
     b"\0EHLO a.test\r\nMAIL FROM:<a@a.test> SIZE=99 BODY=8BITMIME\r\nRCPT TO:<b@b.test>\r\n"
     b"DATA\r\nReceived: x\r\nMessage-ID: <1@a>\r\n\r\n..dot\r\n.\r\nRSET\r\nNOOP\r\nQUIT\r\n"
@@ -323,6 +376,12 @@ TARGETS = (
     Target("smtproutes", allowing(smtproutes.parse_relay, smtproutes.RelayError),
            (b"[::1]:25", b"relay.test:2525")),
     Target("tai64n", allowing(tai64n.parse), (tai64n.label(1_795_187_040_000_000_000) + b" x",)),
+    Target("client_address", client_address, (b"10.1.2.0/24", b"fe80::/10", b"::ffff:1.2.3.4")),
+    Target("servers", servers, (b"192.0.2.53\n[::1]:5353\n192.0.2.54:99\n",)),
+    Target("passwords", passwords, (b"joe:x:507:506:Joe:/home/joe:/bin/sh\nsub:joe:ext:\n",)),
+    Target("injection", injection,
+           (b"To: a b <c@d>\nCc: x: y@z, q;\nFrom: m@n (o)\nReturn-Path: <p@q>\n\nbody\n",
+            b"Resent-To: r\nBcc: b@c\n\n")),
     Target("tcp_rules", allowing(lambda data: tcp_rules.parse(data, "fuzz"),
                                  tcp_rules.TcpRulesError),
            (b'127.:allow,RELAYCLIENT=""\n=.a.test:deny\n10.1.2-9.:allow\n:allow\n',)),

@@ -76,13 +76,13 @@ def areas() -> dict[str, list[str]]:
             f"program-exit/{code}" for code in sorted({0, 99, *SOFT_CODES, *HARD_CODES})
         ],
         "variables of programs in dot-qmail files": [f"variable/{name}" for name in _variables()],
-        "reports of users and local delivery": sorted(
+        "reports of users and local delivery": sorted({
             f"local/{name.lower()}"
             for module in (route_dot_qmail, users, system_users, resolve, deliver_report)
             for name, value in vars(module).items()
             if name.isupper() and not name.startswith("_") and isinstance(value, bytes | Report)
             and (value.text if isinstance(value, Report) else value).endswith(b"\n")
-        ),
+        }),
         "faults that trace and why name": [f"fault/{name}" for name in REMEDIES],
         "exit codes of qmail-queue": [
             f"qmail-queue/{code}" for code in range(1, 256) if text_of(code) not in generic

@@ -342,6 +342,7 @@ def test_a_one_user_server_delivers_as_that_user_only(site):
     assert found.steps[-1].question == "routing.one_user"
 
 
+@pytest.mark.covers("local/nobody")
 def test_mail_for_an_empty_local_part_does_not_vanish(site):
     found = find_user(b"", sources_of(site[0]))
     assert found.user is None

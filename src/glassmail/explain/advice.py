@@ -144,7 +144,8 @@ def _missing(case: _Case) -> Advice | None:
     exact = case.first("routing.dot_qmail")
     alias = case.last("routing.alias")
     if exact is None:
-        return None
+        account = case.last("routing.account", NO)
+        return advise("nobodys") if account is not None and not account.subject else None
     if alias is None:
         return advise("extension_missing", home=show(case.home), file=case.file(exact))
     virtual = case.last("routing.virtualdomains", YES) or case.last("routing.catch_all", YES)
