@@ -1,6 +1,6 @@
 """Feed every parser that sees foreign bytes with millions of inputs.
 
-    python bench/fuzz.py [--runs N] [--target NAME]... [--plain] [--seed N] [--list]
+    python bench/fuzz.py [--runs N] [--target NAME]... [--plain] [--jobs N] [--seed N] [--list]
 
 With atheris each target is a process of its own, guided by coverage, its corpus kept in
 `.cache/fuzz/NAME`. Without it (or with --plain) inputs are made by random mutation of the seeds.
@@ -13,7 +13,9 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CORPUS = os.path.join(os.path.dirname(HERE), ".cache", "fuzz")
@@ -120,6 +122,15 @@ def has_atheris() -> bool:
     return True
 
 
+def timed(
+    fuzz: Callable[[str, int, int], bool], runs: int, seed: int, name: str
+) -> tuple[str, bool, float]:
+    """Fuzz one target; return its name, whether it held, and the seconds it took."""
+    begun = time.monotonic()
+    held = fuzz(name, runs, seed)
+    return name, held, time.monotonic() - begun
+
+
 def main() -> int:
     """Fuzz what was asked for."""
     if sys.argv[1:2] == ["--guided-child"]:
@@ -131,19 +142,21 @@ def main() -> int:
     parser.add_argument("--target", action="append", choices=list(BY_NAME))
     parser.add_argument("--plain", action="store_true", help="mutation without atheris")
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="targets at once")
     parser.add_argument("--list", action="store_true", help="name the targets")
     arguments = parser.parse_args()
     if arguments.list:
         print("\n".join(BY_NAME))
         return 0
-    fuzz = plain if arguments.plain or not has_atheris() else guided
+    is_plain = arguments.plain or not has_atheris()
+    # A guided target is a process of its own already; threads wait for them.
+    pool = ProcessPoolExecutor if is_plain else ThreadPoolExecutor
     broken = []
-    for name in arguments.target or BY_NAME:
-        begun = time.monotonic()
-        if not fuzz(name, arguments.runs, arguments.seed):
-            broken.append(name)
-        took = time.monotonic() - begun
-        print(f"{name}: {arguments.runs} runs in {took:.1f} s", flush=True)
+    with pool(arguments.jobs) as executor:
+        fuzz = partial(timed, plain if is_plain else guided, arguments.runs, arguments.seed)
+        for name, held, took in executor.map(fuzz, arguments.target or BY_NAME):
+            print(f"{name}: {arguments.runs} runs in {took:.1f} s", flush=True)
+            broken += [] if held else [name]
     print(f"seed {arguments.seed}: " + (f"broken: {', '.join(broken)}" if broken else "all held"))
     return 1 if broken else 0
 

@@ -107,7 +107,7 @@ def test_a_maildir(site):
         "routing.locals",
         "routing.virtualdomains",
         "routing.virtualdomains",
-        "routing.assign_built",
+        "routing.cdb_fresh",
         "routing.assign",
         "routing.home",
         "routing.dot_qmail",
@@ -272,6 +272,7 @@ def test_an_empty_local_part(site):
     assert hop.advice.id == "nobodys"
 
 
+@pytest.mark.covers("glass/trace")
 def test_text(site):
     home = site.user("fred")
     put(home, ".qmail-a", "&x@far.test\n")

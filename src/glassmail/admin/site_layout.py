@@ -90,11 +90,12 @@ def put_in_place(staging: str, root: str) -> None:
         os.rename(staging, root)  # over an empty directory too
         edit.sync_directory(os.path.dirname(root))
     except OSError as error:
-        if error.errno not in (errno.EBUSY, errno.EXDEV, errno.ENOTEMPTY):
+        if error.errno not in (errno.EBUSY, errno.EXDEV, errno.ENOTEMPTY, errno.EPERM):
             raise
     else:
         return
-    # ROOT is a mount point. A site counts as one by its control directory, so that comes last.
+    # ROOT is a mount point, or another user gave it to us in a sticky directory (EPERM). A site
+    # counts as one by its control directory, so that comes last.
     aside = os.path.join(root, f".new.{os.getpid()}")
     try:
         shutil.copytree(staging, aside, symlinks=True, copy_function=_copy)

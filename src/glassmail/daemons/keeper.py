@@ -199,7 +199,8 @@ def main(context: Context) -> int:
     async def start(life: Life) -> None:
         reporter = Reporter(place.log_socket, "keeper")
         controls.tell_problems(
-            lambda problem: reporter.tell(SettingBroken(time.time_ns(), "keeper", problem))
+            lambda problem: reporter.tell(SettingBroken(time.time_ns(), "keeper", problem)),
+            "keeper",
         )
         answers = Answers(controls, users)
         life.on_reload = answers.reload

@@ -88,7 +88,8 @@ class Starter:
         self._controls = Controls(place.control)
         self._reporter = Reporter(place.log_socket, ROLE)
         self._controls.tell_problems(
-            lambda problem: self._reporter.tell(SettingBroken(time.time_ns(), ROLE, problem))
+            lambda problem: self._reporter.tell(SettingBroken(time.time_ns(), ROLE, problem)),
+            ROLE,
         )
         self._may_change = os.getuid() == 0 and not life.context.is_one_user
         self._users = Users(place, self._may_change, self._warn)

@@ -72,7 +72,7 @@ class Remote:
         self._dnsserver = self._controls.snapshot().table("dnsserver")
         self._destinations = _destinations(self._dnsserver)
         self._reporter = Reporter(place.log_socket, ROLE)
-        self._controls.tell_problems(self._setting_broken)
+        self._controls.tell_problems(self._setting_broken, "remote")
         self._timeouts = TcpTimeouts(place.queue_lock)
         self._pool = SmtpPool()
         self._courier = Courier(self._pool, self._timeouts, _draw, _now)

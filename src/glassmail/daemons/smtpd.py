@@ -76,7 +76,7 @@ class SmtpProcess:
         self._reporter = Reporter(place.log_socket, ROLE)
         self._queue = QueueClient(place.queue_socket, ROLE)
         self._ask = LiveAsk(place.keeper_socket, ROLE)
-        controls.tell_problems(self._setting_broken)
+        controls.tell_problems(self._setting_broken, "smtpd")
         rules.tell_problems(self._setting_broken)
         self._settings = SettingsReader(controls, place, time.monotonic)
         self._rules = rules

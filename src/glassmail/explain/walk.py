@@ -187,8 +187,8 @@ class Walk:
         """Say that users/cdb is up to date, which deliveries do not stop to say."""
         at = [place for place, s in enumerate(draft.steps) if s.question == "routing.assign"]
         if at and os.path.exists(self._place.assign) and os.path.exists(self._place.assign_cdb):
-            source = "users/cdb is not older than it"
-            draft.steps.insert(at[0], Step("routing.assign_built", b"users/assign", YES, source))
+            source = "users/cdb is not older"
+            draft.steps.insert(at[0], Step("routing.cdb_fresh", b"users/assign", YES, source))
 
     def _at_home(self, draft: Draft, head: str, user: User, domain: bytes) -> Hop:
         way = way_home(user)

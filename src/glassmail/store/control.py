@@ -103,6 +103,7 @@ class Controls:
         """
         self._directory = directory
         self._tell = tell or (lambda _text: None)
+        self._reader = ""
         self._stamps: dict[str, _Stamp] = {}
         self._data: dict[str, bytes | None] = {}
         self._checked_at = 0.0
@@ -112,9 +113,16 @@ class Controls:
         self._parsed = _parse_all(self._data)
         self._snapshot = _build(self._data, self._parsed)
 
-    def tell_problems(self, tell: Callable[[str], None]) -> None:
-        """Set who is told the text of each problem found from now on."""
+    def tell_problems(self, tell: Callable[[str], None], reader: str = "") -> None:
+        """Set who is told the text of each problem found from now on.
+
+        Args:
+            tell: called with the text.
+            reader: one of Setting.readers; then only files that it reads are told, so that one
+                fault makes one alert.
+        """
         self._tell = tell
+        self._reader = reader
 
     def snapshot(self) -> Snapshot:
         """Return the settings of now; files are looked at once a second at most."""
@@ -145,7 +153,7 @@ class Controls:
             data = read_file(self._path(name))
             parsed = _parse(SETTINGS[name], data)
         except ControlError as error:
-            self._tell(str(error))
+            self._problem(name, str(error))
             return False
         if data is None and name == "rcpthosts" and self._data[name] is not None:
             self._tell(
@@ -156,6 +164,13 @@ class Controls:
         self._data[name] = data
         self._parsed[name] = parsed
         return True
+
+    def _problem(self, name: str, text: str) -> None:
+        readers = SETTINGS[name].readers
+        # `me` is everybody's; the queue tells of it.
+        tellers = ("queue",) if readers == ("all",) else readers
+        if not self._reader or self._reader in tellers:
+            self._tell(text)
 
     def _path(self, name: str) -> str:
         return os.path.join(self._directory, name)
@@ -234,6 +249,11 @@ def _parse(setting: Setting, data: bytes | None) -> Value:
         return LazyTable(name, data, is_map=setting.kind is Kind.MAP)
     if setting.kind is Kind.INT:
         number = control.parse_int(data)
+        if number is None and control.parse_line(data):
+            shown = control.show(control.parse_line(data))
+            raise ControlError(
+                f"{name}:1: {shown} is not a number: write one, or remove the file for the default"
+            )
         return None if number is None else min(max(number, setting.least), setting.most)
     if setting.kind is Kind.RAW:
         return data

@@ -1,4 +1,5 @@
 import asyncio
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -325,4 +326,6 @@ class Session(RuleBasedStateMachine):
 
 
 TestSession = Session.TestCase
-TestSession.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+# HYPOTHESIS_PROFILE=ci asks for the number that the project promises.
+EXAMPLES = 2_000 if os.environ.get("HYPOTHESIS_PROFILE") == "ci" else 80
+TestSession.settings = settings(max_examples=EXAMPLES, stateful_step_count=30, deadline=None)

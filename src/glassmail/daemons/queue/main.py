@@ -44,7 +44,7 @@ def main(context: Context) -> int:
 
     async def start(life: Life) -> None:
         process = QueueProcess(life, store, disk, controls)
-        controls.tell_problems(process.setting_broken)
+        controls.tell_problems(process.setting_broken, "queue")
         server = QueueServer(process)
         life.on_reload = process.reload
         life.on_alarm = process.alarm

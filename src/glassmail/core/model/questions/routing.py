@@ -36,6 +36,11 @@ QUESTIONS: dict[str, Question] = catalogue(
         "A line that begins with a colon stands for every address not named before.",
     ),
     Question(
+        "routing.cdb_fresh",
+        "is users/cdb as new as {subject}?",
+        "Asked by trace only: deliveries stop to say only that it is older (routing.assign_built).",
+    ),
+    Question(
         "routing.assign_built",
         "does users/cdb hold all of {subject}?",
         "Only users/cdb is read by deliveries; qmail-newu builds it from users/assign.",

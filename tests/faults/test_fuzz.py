@@ -1,0 +1,48 @@
+"""Every parser of foreign bytes holds for some thousand inputs; GLASSMAIL_FULL=1: 100,000 each.
+
+bench/fuzz.py does the work, guided by coverage where atheris is installed and there is time.
+"""
+
+import importlib
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+
+from glassmail.core import formats
+from tests.faults.harness import BENCH
+
+FULL = bool(os.environ.get("GLASSMAIL_FULL"))
+# They only write, or read what another one has parsed.
+WITHOUT_TARGET = {"bounce", "date", "queue_exit", "received"}
+
+
+def test_every_target_holds():
+    words = ["--runs", "100000"] if FULL else ["--runs", "5000", "--plain", "--seed", "1997"]
+    done = subprocess.run(
+        [sys.executable, str(BENCH / "fuzz.py"), *words],
+        capture_output=True, text=True, timeout=1_200 if FULL else 60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.rstrip().endswith("all held")
+
+
+def test_every_format_has_a_target():
+    """A target names the module of the format that it feeds."""
+    source = (BENCH / "fuzz_targets.py").read_text("utf-8")
+    missing = set()
+    for module in pkgutil.iter_modules(formats.__path__):
+        importlib.import_module(f"{formats.__name__}.{module.name}")
+        if not re.search(rf"\b{module.name}\b", source):
+            missing.add(module.name)
+    assert missing == WITHOUT_TARGET
+
+
+def test_the_dialogue_has_targets():
+    listed = subprocess.run(
+        [sys.executable, str(BENCH / "fuzz.py"), "--list"],
+        capture_output=True, text=True, timeout=60, check=True,
+    ).stdout.split()  # fmt: skip
+    wanted = {"smtp_server", "data_reader", "address", "header_scan", "header_field", "injection"}
+    assert wanted <= set(listed)
