@@ -171,8 +171,7 @@ class LogPeer:
         seen = []
         deadline = time.monotonic() + WAIT_S
         while time.monotonic() < deadline:
-            for event in self.facts():
-                seen.append(event)
+            seen += self.facts()
             if any(isinstance(event, kind) for event in seen):
                 return seen
         raise AssertionError(f"no {kind.__name__} came: {seen}")

@@ -11,7 +11,6 @@ from glassmail.core.model.envelope import Envelope
 from glassmail.events.queue import Accepted, Bounced, Discarded, Ended, Settled, Started
 from glassmail.net.messages import (
     Declined,
-    Enqueue,
     Enqueued,
     Failed,
     OpenBody,
@@ -41,7 +40,9 @@ def test_a_message_is_accepted_delivered_and_told(site):
     assert job.body.endswith(b"\n\nbody\n")
     assert (target.address, target.original, job.attempt) == (b"joe@here.test",) * 2 + (0,)
     local.settle(target, "K")
-    kinds = [e for e in site.log.until(Ended) if isinstance(e, Accepted | Started | Settled | Ended)]
+    kinds = [
+        e for e in site.log.until(Ended) if isinstance(e, Accepted | Started | Settled | Ended)
+    ]
     assert [type(e) for e in kinds] == [Accepted, Started, Settled, Ended]
     assert kinds[0].message_id == b"<a@b>"
     assert kinds[1].steps
@@ -353,5 +354,3 @@ def test_zero_recipients_end_at_once(site):
     assert isinstance(client.enqueue([]), Enqueued)
     kinds = [type(e) for e in site.log.until(Ended)]
     assert Started not in kinds
-
-

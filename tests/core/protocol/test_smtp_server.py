@@ -240,7 +240,7 @@ def test_any_split_gives_the_same_events(data):
                 events[-1] = BodyChunk(events[-1].data + event.data)
             else:
                 events.append(event)
-    if b"a\rb" in wire:  # what is given out before a lone CR is seen depends on the split; it is not used
+    if b"a\rb" in wire:  # what comes before a lone CR is seen depends on the split
         events = [e for e in events if not isinstance(e, BodyChunk)]
         whole = [e for e in whole[0] if not isinstance(e, BodyChunk)], whole[1]
     assert (events, out) == whole

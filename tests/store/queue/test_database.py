@@ -65,9 +65,12 @@ def test_a_body_lives_as_long_as_its_last_reference(store):
 
 
 def test_a_transaction_that_fails_leaves_nothing(store):
-    with pytest.raises(RuntimeError), store.transaction():
-        store.insert([new(store)])
-        raise RuntimeError
+    def fail():
+        with store.transaction():
+            store.insert([new(store)])
+            raise RuntimeError
+
+    pytest.raises(RuntimeError, fail)
     store.undone()
     assert store.count == 0
     assert store.load(1) is None
