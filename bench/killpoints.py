@@ -21,7 +21,6 @@ import os
 import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from typing import NamedTuple
 
 import letters
 from small_site import SiteError, SmallSite, until
+from strace import Strace
 
 WRITES = ("write", "writev", "pwrite64")
 SYNCS = ("fsync", "fdatasync", "syncfs")
@@ -40,7 +40,7 @@ KILL_AT = (*WRITES, *SYNCS, *NAMES, *SENDS)
 ROLES = ("queue", "local", "forker", "worker", "smtpd", "log", "remote", "keeper")
 KINDS = ("direct", "file", "forward", "remote")
 DEEDS = ("kill", "EIO", "ENOSPC", "always-EIO", "always-ENOSPC")
-ATTACH_S = 5.0
+ATTACH_TRIES = 5
 TRIES = 300
 POINTS_PER_START = 6  # a new server then: the pauses before restarts grow with each death
 WITHIN_S = 30.0
@@ -58,52 +58,6 @@ class Point(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.deed} {self.role} {self.call} {self.number or 'each'} ({self.kind})"
-
-
-class Strace:
-    """strace attached to a process and to what it forks."""
-
-    def __init__(self, pid: int, arguments: list[str], output: str) -> None:
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in detach)
-        self._process = subprocess.Popen(
-            ["strace", "-f", "-qq", "-o", output, *arguments, "-p", str(pid)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._errors,
-        )  # fmt: skip
-        until(lambda: self._is_attached(pid), f"strace is attached to {pid}", ATTACH_S)
-
-    def _is_attached(self, pid: int) -> bool:
-        if self._process.poll() is not None:
-            self._errors.seek(0)
-            raise SiteError(f"strace ended: {self._errors.read().decode('utf-8', 'replace')}")
-        return all(tracer_of(pid, task) for task in tasks_of(pid))
-
-    def detach(self) -> None:
-        """Let the process go on by itself, if it lives."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGINT)
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._errors.close()
-
-
-def tasks_of(pid: int) -> list[str]:
-    """The threads of a process."""
-    try:
-        return os.listdir(f"/proc/{pid}/task")
-    except OSError:
-        return []
-
-
-def tracer_of(pid: int, task: str) -> int:
-    """Who traces a thread; 1 when it has just ended."""
-    try:
-        with open(f"/proc/{pid}/task/{task}/status", encoding="utf-8") as file:
-            return int(next(line for line in file if line.startswith("TracerPid:")).split()[1])
-    except (OSError, StopIteration):
-        return 1
 
 
 class Harness:
@@ -197,13 +151,11 @@ class Harness:
         self._hurt += 1
 
     def _until_there(self, point: Point) -> None:
-        """A worker comes with its first delivery."""
+        """A worker comes with its first delivery, and goes when its starter does."""
         if not self.site.pid_of(point.role):
             self._warm("direct")
-        until(lambda: self.site.pid_of(point.role), f"{point.role} runs")
 
     def _run(self, point: Point) -> None:
-        pid = self.site.pid_of(point.role)
         when = f"when={point.number}" if point.number else "when=1+"
         error = point.deed.rpartition("-")[2]
         what = "signal=KILL" if point.deed == "kill" else f"error={error}"
@@ -211,7 +163,7 @@ class Harness:
         arguments = ["-e", "trace=" + ",".join(calls)]
         arguments += [word for call in calls for word in ("-e", f"inject={call}:{what}:{when}")]
         output = os.path.join(self.work, "hurt")
-        strace = Strace(pid, arguments, output)
+        pid, strace = self._attach(point.role, arguments, output)
         unanswered: list[str] = []
         try:
             if point.number:
@@ -230,6 +182,16 @@ class Harness:
             unanswered += more
         self._until_done([ident], point.kind)
         self._judge(point, ident, unanswered)
+
+    def _attach(self, role: str, arguments: list[str], output: str) -> tuple[int, Strace]:
+        """Attach to a process that may be on its way out after the point before: try again."""
+        for _ in range(ATTACH_TRIES):
+            until(lambda: self.site.pid_of(role), f"{role} runs")
+            pid = self.site.pid_of(role)
+            with contextlib.suppress(SiteError):
+                return pid, Strace(pid, arguments, output)
+            self._until_done([], "direct")
+        raise SiteError(f"strace cannot be attached to {role}")
 
     def _await_injury(self, point: Point, pid: int, output: str) -> None:
         """Give the call a moment: some come after the delivery, some not in every run."""

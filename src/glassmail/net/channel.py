@@ -39,7 +39,6 @@ __all__ = [
     "peer_credentials",
 ]
 
-CLOSED = "closed"
 
 
 class Channel:
@@ -81,7 +80,7 @@ class Channel:
             return
         data = frame(payload, len(descriptors))
         if self._unsent_bytes + len(data) > UNSENT_BYTES_MAX:
-            self.close("the peer does not read")
+            self._end("the peer does not read")
             return
         kept = [os.dup(number) for number in descriptors]
         self._unsent.append((data, kept))
@@ -103,7 +102,7 @@ class Channel:
                 self._loop.add_writer(self.sock.fileno(), self._flush)
             return
         except OSError as error:
-            self.close(str(error))
+            self._end(str(error))
             return
         if self._is_waiting:
             self._is_waiting = False
@@ -145,13 +144,13 @@ class Channel:
             data, ancillary = receive_some(self.sock)
             descriptors = descriptors_of(ancillary) if ancillary else ()
             if not data:
-                self.close("end of file")
+                self._end("end of file")
                 return
             frames = self._reader.feed(data, descriptors)
         except (BlockingIOError, InterruptedError):
             return
         except (OSError, ChannelError) as error:
-            self.close(str(error))
+            self._end(str(error))
             return
         for payload, belonging in frames:
             if self.is_open:
@@ -160,13 +159,16 @@ class Channel:
                 for number in belonging:
                     os.close(number)
 
-    def close(self, reason: str = CLOSED) -> None:
-        """Close now; what the socket does not take at once is lost.
+    def close(self, reason: str = "closed") -> None:
+        """Close now; what was said before still goes out, as far as the socket takes it at once.
 
         The owner's on_close is called once.
         """
-        if self._is_due and reason == CLOSED:
-            self._flush()  # what was said just before an orderly end still goes out
+        if self._is_due:
+            self._flush()
+        self._end(reason)
+
+    def _end(self, reason: str) -> None:
         if not self.is_open:
             return
         self.is_open = False

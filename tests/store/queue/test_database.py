@@ -70,7 +70,8 @@ def test_a_transaction_that_fails_leaves_nothing(store):
             store.insert([new(store)])
             raise RuntimeError
 
-    pytest.raises(RuntimeError, fail)
+    with pytest.raises(RuntimeError):
+        fail()
     store.undone()
     assert store.count == 0
     assert store.load(1) is None

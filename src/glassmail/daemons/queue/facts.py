@@ -8,6 +8,7 @@ Always:
 """
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
@@ -19,7 +20,12 @@ from glassmail.net.messages import Facts, FactsKept
 from glassmail.store.queue.database import QueueStore
 
 WINDOW_ROWS = 2_000  # sent but not confirmed
+SKIPPED_A_BATCH = 100  # message numbers that a lost batch of facts may have used
 SEND_ROWS = 100  # of one frame when catching up
+END_IS_GONE = (
+    "the history holds %d later batches of facts than the queue's database: the end of its "
+    "write-ahead log is gone, and mail with it: glass why tells what had been accepted"
+)
 
 
 class FactStream:
@@ -37,6 +43,13 @@ class FactStream:
         decoder = msgspec.msgpack.Decoder(FactsKept)
         self._link = Link(log_socket, "queue", decoder, self._confirmed)
         self._link.on_up = self._up
+        # The log confirms more than the store ever held: the end of the store is gone.
+        self.on_ahead: Callable[[int], None] = lambda _batches: None
+
+    def count_anew(self) -> None:
+        """Be another store for the log, which takes every fact then; inside a transaction."""
+        self._store.renew_identity()
+        self._sent = self._kept = self._trim = 0
 
     def start(self) -> None:
         """Connect to the log."""
@@ -125,7 +138,8 @@ class FactStream:
 
     def _confirmed(self, message: FactsKept, _descriptors: tuple[int, ...]) -> None:
         if message.last > self._store.last_fact:
-            return  # a log that confirms what was never sent is not believed
+            self.on_ahead(message.last - self._store.last_fact)
+            return
         self._kept = max(self._kept, message.last)
         self._trim = max(self._trim, message.last)
         self._catch_up()

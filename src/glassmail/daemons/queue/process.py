@@ -17,7 +17,7 @@ from glassmail.daemons.life import Life
 from glassmail.daemons.queue.deliveries import Deliveries
 from glassmail.daemons.queue.dispatcher import Dispatcher
 from glassmail.daemons.queue.drop import DropBox
-from glassmail.daemons.queue.facts import FactStream
+from glassmail.daemons.queue.facts import END_IS_GONE, SKIPPED_A_BATCH, FactStream
 from glassmail.daemons.queue.intake import Capability, Clock, Incoming, Intake, Taken
 from glassmail.daemons.queue.ledger import Finished
 from glassmail.daemons.queue.limits import (
@@ -26,16 +26,16 @@ from glassmail.daemons.queue.limits import (
     GATHER_FROM,
     GATHER_S,
     LONGEST_SLEEP_S,
-    SPACE_CHECK_S,
 )
 from glassmail.daemons.queue.peers import Peer
+from glassmail.daemons.queue.space import Space
 from glassmail.events.process import Alerted, SettingBroken, Warned
 from glassmail.events.queue import Exiting
 from glassmail.net.messages import Enqueue
 from glassmail.net.reporter import Reporter
 from glassmail.store.control import Controls, Snapshot
 from glassmail.store.queue.database import QueueStore
-from glassmail.store.queue.disk import RESERVE_BYTES, QueueDisk
+from glassmail.store.queue.disk import QueueDisk
 from glassmail.store.queue.rows import LOCAL, REMOTE
 from glassmail.store.queue.salvage import is_damage
 from glassmail.store.queue.salvage import mark as mark_damaged
@@ -72,6 +72,7 @@ class QueueProcess:
         self.intake.alias_uid = _alias_uid(life)
         self.deliveries = Deliveries(store, self.facts, self.settings, self.tables)
         self.dispatcher = Dispatcher(self.deliveries, disk, self.capability)
+        self.space = Space(disk, self.intake, self)
         self.drop = DropBox(place.queue_drop, place.queue_aside, disk, self)
         self.orders: list[Callable[[], None]] = []  # further changes, inside a transaction
         self.after_commit: list[Callable[[], None]] = []
@@ -81,8 +82,8 @@ class QueueProcess:
         self._facts_timer: asyncio.TimerHandle | None = None
         self._wake_timer: asyncio.TimerHandle | None = None
         self._wake_at: int | None = None
-        self._space_checked_at = 0.0
-        self._has_told_end = False
+        self._has_told_end = self._has_told_gap = False
+        self.facts.on_ahead = self._end_is_gone
         self._is_broken = False  # the store failed; the process is about to end
 
     @property
@@ -95,6 +96,11 @@ class QueueProcess:
         now = time.time_ns()
         return Clock(now // 1_000_000_000, now)
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether the process is about to end."""
+        return self._is_broken or self.life.ended.is_set()
+
     # --- the commit ---
 
     def start(self) -> None:
@@ -105,7 +111,8 @@ class QueueProcess:
         self.deliveries.look_ahead(self.clock_now())
         if not self.disk.has_reserve() and not self.disk.make_reserve():
             self.intake.is_full = True
-            self._alert("there is no room for the reserve on the queue's disk: no mail is taken")
+            self.alert("there is no room for the reserve on the queue's disk: no mail is taken")
+            self.space.watch()
         self.drop.start()
         self.schedule()
 
@@ -123,7 +130,7 @@ class QueueProcess:
         self._is_scheduled = False
         if self._has_failed() or self.life.ended.is_set():
             return
-        self._check_space()
+        self.space.check(self.settings.integer("queueminfree"))
         clock = self.clock_now()
         self._last_batch = self.intake.waiting + self.deliveries.waiting
         self.deliveries.digest(clock)
@@ -213,11 +220,12 @@ class QueueProcess:
         self.after_commit.clear()
         if not self.intake.is_full:
             self.intake.is_full = True
-            self._alert("the queue's disk is full: no mail is taken and no delivery started "
+            self.alert("the queue's disk is full: no mail is taken and no delivery started "
                         "until there is room")  # fmt: skip
         self.intake.undone()
         self.disk.free_reserve()
-        self._loop.call_later(SPACE_CHECK_S, self.schedule)
+        self.space.is_out = True
+        self.space.watch()
 
     def _broken(self, mark: int, error: Exception) -> None:
         """The store failed: end, so that a new process recovers from what the disk holds.
@@ -232,31 +240,12 @@ class QueueProcess:
         self.intake.undone(may_be_found_again=True)
         if is_damage(error):
             mark_damaged(self.life.context.place.path("queue"))
-        self._alert(f"the queue store failed ({error}); starting again")
+        self.alert(f"the queue store failed ({error}); starting again")
         self._loop.call_later(0.1, self.life.end, EXIT_STORE_BROKEN)
-
-    def _check_space(self) -> None:
-        now = time.monotonic()
-        if now - self._space_checked_at < SPACE_CHECK_S:
-            return
-        self._space_checked_at = now
-        free = self.disk.free_bytes()
-        least = self.settings.integer("queueminfree")
-        if self.intake.is_full:
-            if free >= least + RESERVE_BYTES and self.disk.make_reserve():
-                self.intake.is_full = False
-                self._warn("there is room on the queue's disk again: mail is taken")
-            else:
-                self._loop.call_later(SPACE_CHECK_S, self.schedule)
-        elif free < least:
-            self.intake.is_full = True
-            self._alert(f"less than queueminfree ({least} bytes) is free on the queue's disk: "
-                        "no mail is taken until there is room")  # fmt: skip
-            self._loop.call_later(SPACE_CHECK_S, self.schedule)
 
     def _after(self, clock: Clock) -> None:
         if self.orders or self.intake.is_waiting or self.deliveries.is_waiting:
-            if not self.intake.is_full:  # on a full disk a timer tries again
+            if not self.space.is_out:  # on a full disk a timer tries again
                 self.schedule()
             return
         if self.facts.is_waiting and self._facts_timer is None:
@@ -358,19 +347,27 @@ class QueueProcess:
             self.store.close()
             self.life.end()
 
+    def _end_is_gone(self, batches: int) -> None:
+        """The log holds later facts than the store: a torn end of the WAL is dropped silently."""
+        if self._has_told_gap:
+            return
+        self._has_told_gap = True
+        self.alert(END_IS_GONE % batches)
+        self.store.skip_messages(batches * SKIPPED_A_BATCH)
+        self.orders.append(self.facts.count_anew)
+        self.schedule()
+
     def setting_broken(self, problem: str) -> None:
         """A control file cannot be used; its last good value stays."""
         self.reporter.tell(SettingBroken(time.time_ns(), "queue", problem))
 
-    def _alert(self, text: str) -> None:
+    def alert(self, text: str) -> None:
+        """Tell an alert."""
         self.reporter.tell(Alerted(time.time_ns(), "queue", text))
-
-    def _warn(self, text: str) -> None:
-        self.reporter.tell(Warned(time.time_ns(), "queue", text))
 
     def warn(self, text: str) -> None:
         """Tell a warning."""
-        self._warn(text)
+        self.reporter.tell(Warned(time.time_ns(), "queue", text))
 
 
 def _alias_uid(life: Life) -> int:

@@ -12,6 +12,7 @@ Always:
     - Numbers are never used twice: AUTOINCREMENT remembers the highest.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import cast
@@ -87,7 +88,16 @@ class QueueStore:
         """Close the database."""
         self._db.close()
 
+    def renew_identity(self) -> None:
+        """Be another store from now on; inside a transaction."""
+        self.identity = int.from_bytes(os.urandom(6), "big")
+        self._db.execute("UPDATE meta SET value=? WHERE key='identity'", (self.identity,))
+
     # --- numbers ---
+
+    def skip_messages(self, count: int) -> None:
+        """Leave message numbers out that may have been used and forgotten."""
+        self._next_message += count
 
     def next_message(self) -> int:
         """Take the next message number."""
