@@ -205,8 +205,14 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """The client sent something."""
-        if self._session is not None:
+        if self._session is None:
+            return
+        try:
             self._session.receive(data)
+        except Exception:
+            # The loop tells of it (_fault) but leaves the connection open: the client would wait.
+            self.abort()
+            raise
 
     def eof_received(self) -> bool:
         """The client sends nothing more; it may still read."""

@@ -182,11 +182,28 @@ def commit(files: Sequence[Staged]) -> list[MaildirError | None]:
     # 3. The directories, each once. Only after this may success be reported.
     directories = list(touched)
     touched = dict(zip(directories, fsync_each(directories), strict=True))
+    # 4. A file system that has died meanwhile: xfs answers the fsync of a directory with success
+    #    after it has shut down, but opens no file any more.
+    moved = {s.folder.new: s for s, error in zip(files, results, strict=True) if error is None}
+    for directory, staged in moved.items():
+        touched[directory] = touched[directory] or _cannot_open(staged)
     for index, staged in enumerate(files):
         error = touched.get(staged.folder.new)
         if error is not None and results[index] is None:
             results[index] = MaildirError(TEMPORARY, f"{error}: {os.fsdecode(staged.folder.path)}")
     return results
+
+
+def _cannot_open(staged: Staged) -> OSError | None:
+    """Say why a file that was moved to new/ cannot be opened; a reader may have taken it away."""
+    try:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        os.close(os.open(staged.name, flags, dir_fd=staged.folder.new))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return error
+    return None
 
 
 def final_name(stem: bytes, host: bytes, size: int, wire_size: int) -> bytes:

@@ -187,7 +187,8 @@ class Supervisor:
     def _died(self, child: Child, status: int) -> None:
         pid = child.pid
         reason = describe(status)
-        pause_s = child.died(reason, time.monotonic())
+        was_killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        pause_s = child.died(reason, time.monotonic(), was_killed=was_killed)
         if self._is_stopping:
             self._write_status()
             return

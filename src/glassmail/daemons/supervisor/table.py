@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from glassmail.core.formats.listen import Listener
 
-FIRST_PAUSE_S = 0.0
 PAUSES_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+KILLED_FALLS_MAX = 2  # place in PAUSES_S
 STEADY_S = 10.0  # a process that lived so long starts its pauses anew
 
 # TERM goes out in this order; each group is waited for before the next is told.
@@ -37,12 +37,16 @@ class Child:
     falls: int = 0
     last_death: str = ""
 
-    def died(self, reason: str, now: float) -> float:
-        """Note a death; return the pause before the next start in seconds."""
+    def died(self, reason: str, now: float, *, was_killed: bool) -> float:
+        """Note a death; return the pause before the next start in seconds.
+
+        A process that somebody killed is not ill: its pauses stay short, since mail waits.
+        """
         self.pid = 0
         self.last_death = reason
         self.falls = 0 if now - self.started_at >= STEADY_S else self.falls + 1
-        pause_s = PAUSES_S[min(self.falls, len(PAUSES_S) - 1)]
+        longest = KILLED_FALLS_MAX if was_killed else len(PAUSES_S) - 1
+        pause_s = PAUSES_S[min(self.falls, longest)]
         self.start_at = now + pause_s
         return pause_s
 
