@@ -4,6 +4,7 @@ The supervisor lowers soft limits only, so the hard ones are those that the serv
 with. Programs get them back: what they may use is the administrator's to say.
 """
 
+import os
 import resource
 
 from glassmail.daemons.local_limits import DESCRIPTORS_MAX, WORKER_MEMORY_BYTES_MAX
@@ -18,9 +19,10 @@ def apply() -> None:
 
 
 def restore() -> None:
-    """Take our limits off this process, which is about to run programs that are not ours."""
+    """Take our limits and our scheduling off this process, which will run others' programs."""
     _soft(resource.RLIMIT_DATA, resource.RLIM_INFINITY)
     _soft(resource.RLIMIT_NOFILE, DESCRIPTORS_OF_PROGRAMS)
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _soft(kind: int, wanted: int) -> None:

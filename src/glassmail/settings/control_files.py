@@ -91,7 +91,7 @@ _ALL = (
     Setting("syncmode", Kind.LINE, ("local",), When.RELOAD,
             "How Maildir batches reach the disk: `auto`, `syncfs` or `fsync`.", b"auto"),
     Setting("smtpdprocesses", Kind.INT, ("supervisor",), When.START,
-            "How many SMTP server processes run; 0: one per core.", 0, most=64),
+            "How many SMTP server processes run; 0: one for every two cores.", 0, most=64),
     Setting("logsize", Kind.INT, ("log",), When.START,
             "Bytes after which a text log file is rotated (multilog's s).", 1_000_000,
             least=4_096, most=16_777_215),

@@ -76,7 +76,7 @@ _OWN = (
     Sentence("maxprograms", "Local program concurrency is "),
     Sentence("timeoutprogram", "Local program timeout is ", " seconds"),
     Sentence("syncmode", "Maildir sync mode is "),
-    Sentence("smtpdprocesses", "SMTP server process count (0: one for each core) is "),
+    Sentence("smtpdprocesses", "SMTP server process count (0: one for every two cores) is "),
     Sentence("logsize", "Log file size is ", " bytes"),
     Sentence("logfiles", "Log file count is "),
     Sentence("historydays", "History is kept for ", " days"),

@@ -58,6 +58,7 @@ def fork_child(context: Context, main: Main, closing: Iterable[int]) -> int:
             os.close(number)
         _reset_signals()
         _limit(context.role)
+        _work_in_batches()
         _become(context)
         setproctitle.setproctitle(TITLES[context.role])
         gc.set_threshold(*GC_THRESHOLDS)
@@ -68,6 +69,15 @@ def fork_child(context: Context, main: Main, closing: Iterable[int]) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _work_in_batches() -> None:
+    """Let a daemon finish its turn before one that was woken by it runs (sched(7), SCHED_BATCH).
+
+    What was handed on meanwhile is then taken in one turn, with warm caches. It lowers no
+    priority, and whoever runs programs takes it off again (worker_limits.restore).
+    """
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _reset_signals() -> None:

@@ -56,9 +56,13 @@ def _serve(place: Place, *, one_user: bool) -> int:
     supervisor.claim()
     for role in ("log", "queue", "keeper", "local", "remote"):
         supervisor.add(role)
-    count = settings.integer("smtpdprocesses") or os.cpu_count() or 1
-    supervisor.add("smtpd", count, tuple(listeners))
+    supervisor.add("smtpd", _smtpd_count(settings), tuple(listeners))
     return supervisor.run()
+
+
+def _smtpd_count(settings: Snapshot) -> int:
+    """Every second core serves sessions: the others are busy with what the sessions hand in."""
+    return settings.integer("smtpdprocesses") or max(1, (os.cpu_count() or 1) // 2)
 
 
 def _import_daemons() -> dict[str, Main]:
