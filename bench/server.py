@@ -8,13 +8,13 @@ own, and it listens on 127.0.0.1 only.
 import contextlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 
+import aside
 import etc
 from cgroup import Cgroup
 from peers import CACHE
@@ -121,7 +121,7 @@ class Server:
         layout = self.layout
         if clean:
             for path in (layout.base, layout.queue, *layout.maildirs):
-                shutil.rmtree(path, ignore_errors=True)
+                aside.put(path)
         for path in (layout.base, layout.queue, layout.home):
             os.makedirs(path, mode=0o755, exist_ok=True)
         everyone = [(USER, USER_UID, layout.home)]

@@ -38,6 +38,9 @@ class FakeAsk:
         self.asked.append(recipient)
         return Existence(self.answers.get(recipient, UNKNOWN), ())
 
+    def foresee(self, recipients):
+        self.foreseen = getattr(self, "foreseen", []) + list(recipients)
+
 
 def drive(coroutine):
     """Run a coroutine that never waits."""

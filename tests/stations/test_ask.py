@@ -117,3 +117,34 @@ async def test_a_keeper_that_goes_away(keeper, ask, monkeypatch):
     assert "went away" in existence.steps[0].source
     existence = await ask.account_exists(b"joe@a")
     assert (existence.answer, existence.steps[0].question) == (UNKNOWN, "session.keeper")
+
+
+@scenario
+async def test_foreseen_questions_are_asked_at_once_and_once(keeper, ask, monkeypatch):
+    keeper.answers = {b"%d@a" % number: YES for number in range(20)}
+    await ask.account_exists(b"0@a")  # the connection is up from here on
+    ask.foresee(keeper.answers)
+    for recipient in keeper.answers:
+        assert (await ask.account_exists(recipient)).answer == YES
+    assert sorted(keeper.asked) == sorted(keeper.answers)
+
+
+@scenario
+async def test_who_asks_the_same_waits_for_the_same_answer(keeper, ask, monkeypatch):
+    keeper.answers = {b"up@a": YES, b"joe@a": NO}
+    await ask.account_exists(b"up@a")
+    ask.foresee([b"joe@a"])
+    both = await asyncio.gather(ask.account_exists(b"joe@a"), ask.account_exists(b"joe@a"))
+    assert [existence.answer for existence in both] == [NO, NO]
+    assert keeper.asked.count(b"joe@a") == 1
+    assert not ask._waiting
+    assert not ask._refs
+
+
+@scenario
+async def test_what_is_foreseen_is_bounded(keeper, ask, monkeypatch):
+    keeper.answers = {b"up@a": YES}
+    await ask.account_exists(b"up@a")
+    monkeypatch.setattr(ask_module, "QUESTIONS_FORESEEN_MAX", 10)
+    ask.foresee(b"%d@a" % number for number in range(50))
+    assert len(ask._waiting) == 10

@@ -323,6 +323,18 @@ def test_a_check_that_waits(tmp_path, answer, reply):
     asyncio.run(scenario())
 
 
+def test_a_group_of_recipients_is_asked_about_together(tmp_path):
+    ask = FakeAsk({b"%d@here.example" % number: YES for number in range(3)})
+    site = SessionSite(tmp_path, parse("x", CHECKING), ask)
+    site.heard()
+    local = [b"RCPT TO:<%d@here.example>" % number for number in range(3)]
+    heard = site.say(b"MAIL FROM:<a@b.example>", *local, b"RCPT TO:<u@elsewhere.example>", *local)
+    assert heard[1:4] == [b"250 ok"] * 3
+    everybody = [b"%d@here.example" % number for number in range(3)]
+    assert ask.foreseen == everybody + everybody  # once for each, nobody of another server
+    assert ask.asked == everybody + everybody
+
+
 @pytest.mark.covers("reply/trouble")
 def test_a_fault_of_a_check_is_a_451(tmp_path, monkeypatch):
     async def broken(_facts, _ask):

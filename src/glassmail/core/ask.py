@@ -4,6 +4,7 @@ Core cannot gather answers itself. Each answer is yes, no or cannot tell, with t
 led to it, so that a caller can tell its own story with them.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from glassmail.core.model.trail import Trail
@@ -21,4 +22,8 @@ class Ask(Protocol):
 
     async def account_exists(self, recipient: bytes) -> Existence:
         """Tell whether mail for this recipient would find a mailbox, alias or program."""
+        ...
+
+    def foresee(self, recipients: Iterable[bytes]) -> None:
+        """Be told what `account_exists` will be asked next, so that the answers come together."""
         ...

@@ -5,9 +5,12 @@ Always:
       is "cannot tell", with the reason.
     - An answer is believed for a second, so that a client's many messages to one recipient
       ask once; "cannot tell" is never remembered.
+    - Whoever asks what is being asked already waits for the same answer.
 """
 
 import asyncio
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,7 +19,11 @@ from glassmail.core.model.trail import NO, UNKNOWN, YES, Step
 from glassmail.net.limits import KEEPER_ANSWER_S_MAX
 from glassmail.net.link import Link
 from glassmail.net.messages import Found, Lookup
-from glassmail.stations.limits import EXISTENCE_KEPT_S, EXISTENCES_KEPT_MAX
+from glassmail.stations.limits import (
+    EXISTENCE_KEPT_S,
+    EXISTENCES_KEPT_MAX,
+    QUESTIONS_FORESEEN_MAX,
+)
 
 
 class LiveAsk:
@@ -35,7 +42,8 @@ class LiveAsk:
         self._link.on_down = self._down
         self._loop = asyncio.get_running_loop()
         self._ref = 0
-        self._waiting: dict[int, tuple[bytes, asyncio.Future[Existence]]] = {}
+        self._waiting: dict[int, _Question] = {}
+        self._refs: dict[bytes, int] = {}  # of questions under way, by recipient
         self._kept: dict[bytes, tuple[Existence, float]] = {}
 
     def start(self) -> None:
@@ -51,32 +59,55 @@ class LiveAsk:
         kept = self._kept.get(recipient)
         if kept is not None and self._loop.time() - kept[1] < EXISTENCE_KEPT_S:
             return kept[0]
+        question = self._ask(recipient)
+        if question is None:
+            return _cannot_tell(recipient, "the keeper is not running, or its socket is closed")
+        future: asyncio.Future[Existence] = self._loop.create_future()
+        question.futures.append(future)
+        return await future
+
+    def foresee(self, recipients: Iterable[bytes]) -> None:
+        """Ask about recipients that will be asked about next; the answers are kept."""
+        soon = self._loop.time() - EXISTENCE_KEPT_S / 2  # older answers may not live until then
+        for recipient in recipients:
+            if len(self._waiting) >= QUESTIONS_FORESEEN_MAX:
+                return
+            kept = self._kept.get(recipient)
+            if kept is None or kept[1] < soon:
+                self._ask(recipient)
+
+    def _ask(self, recipient: bytes) -> "_Question | None":
+        """Join a question under way, or ask it; None when nobody can be asked."""
+        ref = self._refs.get(recipient)
+        if ref is not None:
+            return self._waiting[ref]
         self._ref += 1
         ref = self._ref
         if not self._link.send(Lookup(ref, recipient)):
-            return _cannot_tell(recipient, "the keeper is not running, or its socket is closed")
-        future: asyncio.Future[Existence] = self._loop.create_future()
-        self._waiting[ref] = (recipient, future)
+            return None
         timer = self._loop.call_later(KEEPER_ANSWER_S_MAX, self._give_up, ref)
-        try:
-            return await future
-        finally:
-            timer.cancel()
-            self._waiting.pop(ref, None)
+        question = self._waiting[ref] = _Question(recipient, [], timer)
+        self._refs[recipient] = ref
+        return question
 
     def _found(self, message: Found, _descriptors: tuple[int, ...]) -> None:
-        waiting = self._waiting.pop(message.ref, None)
-        if waiting is None:
+        question = self._take(message.ref)
+        if question is None:
             return
-        recipient, future = waiting
         answer = message.answer if message.answer in (YES, NO) else UNKNOWN
         existence = Existence(answer, message.steps)
         if answer != UNKNOWN:
             if len(self._kept) >= EXISTENCES_KEPT_MAX:
                 self._kept.clear()
-            self._kept[recipient] = (existence, self._loop.time())
-        if not future.done():
-            future.set_result(existence)
+            self._kept[question.recipient] = (existence, self._loop.time())
+        question.answer(existence)
+
+    def _take(self, ref: int) -> "_Question | None":
+        question = self._waiting.pop(ref, None)
+        if question is not None:
+            question.timer.cancel()
+            del self._refs[question.recipient]
+        return question
 
     def _give_up(self, ref: int) -> None:
         self._cannot(ref, f"the keeper did not answer within {KEEPER_ANSWER_S_MAX:.0f} s")
@@ -86,9 +117,22 @@ class LiveAsk:
             self._cannot(ref, f"the keeper went away: {reason}")
 
     def _cannot(self, ref: int, reason: str) -> None:
-        waiting = self._waiting.pop(ref, None)
-        if waiting is not None and not waiting[1].done():
-            waiting[1].set_result(_cannot_tell(waiting[0], reason))
+        question = self._take(ref)
+        if question is not None:
+            question.answer(_cannot_tell(question.recipient, reason))
+
+
+class _Question(NamedTuple):
+    """A question under way and those who wait for its answer; nobody, when it was foreseen."""
+
+    recipient: bytes
+    futures: list[asyncio.Future[Existence]]
+    timer: asyncio.TimerHandle
+
+    def answer(self, existence: Existence) -> None:
+        for future in self.futures:
+            if not future.done():
+                future.set_result(existence)
 
 
 def _cannot_tell(recipient: bytes, reason: str) -> Existence:

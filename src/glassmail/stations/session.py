@@ -18,7 +18,7 @@ from glassmail.core.model.limits import HELO_BYTES_MAX
 from glassmail.core.model.reply import Reply
 from glassmail.core.model.trail import NO, Step, Trail
 from glassmail.core.model.verdict import Verdict
-from glassmail.core.policy import pipeline, relay
+from glassmail.core.policy import pipeline, recipient_exists, relay
 from glassmail.core.policy.facts import Client, MessageFacts
 from glassmail.core.protocol import replies, smtp_server
 from glassmail.core.protocol.smtp_address import replace_literal
@@ -26,7 +26,7 @@ from glassmail.core.protocol.smtp_server import Event
 from glassmail.net.messages import Enqueue, Enqueued
 from glassmail.net.queue_client import Answer
 from glassmail.stations.body import Body
-from glassmail.stations.limits import STORY_STEPS_MAX
+from glassmail.stations.limits import RECIPIENTS_FORESEEN_MAX, STORY_STEPS_MAX
 from glassmail.stations.services import Services, Wire
 from glassmail.stations.session_loop import SessionLoop
 
@@ -36,13 +36,14 @@ MENDING = b"FIXCRIO"  # the client's variable that mends line ends instead of re
 class Session(SessionLoop):
     """One connection of a client, with its transaction."""
 
-    __slots__ = ("_connected", "_recipients")
+    __slots__ = ("_connected", "_foreseen", "_recipients")
 
     def __init__(self, services: Services, wire: Wire, client: Client, service: str) -> None:
         """Meet a client; see SessionLoop."""
         super().__init__(services, wire, client, service)
         self._connected: Trail = ()  # steps of connect
         self._recipients: list[bytes] = []
+        self._foreseen = 0  # recipients to come that were asked about already
 
     def _handle(self, event: Event) -> None:
         self._HANDLERS[type(event)](self, event)
@@ -113,7 +114,20 @@ class Session(SessionLoop):
     def _on_rcpt(self, event: smtp_server.Rcpt) -> None:
         facts = self._facts
         facts.recipient = relay.final_recipient(facts, self._unliteral(event.recipient))
+        if self._foreseen:
+            self._foreseen -= 1
+        elif self._core.has_unread:
+            self._look_ahead()
         self._decide(pipeline.RCPT, self._rcpt_decided)
+
+    def _look_ahead(self) -> None:
+        """A client names many recipients at once: have all asked about before the first answer."""
+        facts = self._facts
+        upcoming = self._core.upcoming_recipients(RECIPIENTS_FORESEEN_MAX)
+        self._foreseen = len(upcoming)
+        finals = (relay.final_recipient(facts, self._unliteral(each)) for each in upcoming)
+        asked = [facts.recipient, *finals]
+        self._services.ask.foresee(a for a in asked if recipient_exists.is_asked(facts, a))
 
     def _rcpt_decided(self, verdict: Verdict) -> None:
         if verdict.reply is not None:
@@ -249,6 +263,7 @@ class Session(SessionLoop):
         facts.recipient = b""
         facts.message = None
         facts.declared_size = 0
+        self._foreseen = 0
         if self._steps:
             self._steps = []
         if self._recipients:

@@ -130,6 +130,20 @@ def test_no_event_while_one_waits():
     assert core.output() == b"250 ok\r\n"
 
 
+def test_recipients_that_stand_next_in_the_buffer():
+    core = greeted()
+    core.receive(
+        b"MAIL FROM:<a@b>\r\nRCPT TO:<1@b>\r\nrcpt to:<2@b> X=1\r\nRCPT TO:<3@b>\r\nDATA\r\nRCPT"
+    )
+    core.next_event()
+    core.reply(replies.MAIL_OK)
+    assert core.next_event() == Rcpt(b"1@b")
+    assert core.upcoming_recipients(10) == [b"2@b", b"3@b"]
+    assert core.upcoming_recipients(1) == [b"2@b"]
+    core.reply(replies.RCPT_OK)
+    assert core.next_event() == Rcpt(b"2@b")
+
+
 def test_misuse_is_an_error():
     core = greeted()
     with pytest.raises(RuntimeError):

@@ -16,6 +16,14 @@ from glassmail.core.route.rewrite import route
 QUESTION = "session.recipient"
 
 
+def is_asked(facts: Facts, recipient: bytes) -> bool:
+    """Tell whether `check` would ask somebody about this recipient."""
+    settings = facts.settings
+    if not settings.is_checking_recipients:
+        return False
+    return route(recipient, settings.routing).channel is Channel.LOCAL
+
+
 async def check(facts: Facts, ask: Ask) -> Verdict:
     """Refuse a recipient of our own domains that nobody answers for."""
     if not facts.settings.is_checking_recipients:

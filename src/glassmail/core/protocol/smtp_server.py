@@ -280,6 +280,24 @@ class SmtpServer:
                 return event
         return None
 
+    def upcoming_recipients(self, limit: int) -> list[bytes]:
+        """Return the recipients of the RCPT commands that stand next in the buffer, unread.
+
+        A caller may ask about them together; each still comes as an event in its turn.
+        """
+        recipients: list[bytes] = []
+        buffer, start = self._buffer, self._at
+        while len(recipients) < limit:
+            end = buffer.find(b"\r\n", start)
+            if end < 0 or buffer[start : start + 5].upper() != b"RCPT ":
+                break
+            parsed = smtp_address.parse(parse(buffer[start:end])[1])
+            if parsed is None:
+                break
+            recipients.append(parsed[0])
+            start = end + 2
+        return recipients
+
     def _take_line(self) -> bytes | Refused | None:
         buffer, start = self._buffer, self._at
         end = buffer.find(b"\n", start)
