@@ -7,7 +7,9 @@
     python bench/crash.py --full [--seed N]
 
 --full is the proof: 2,000 cuts over every layout, 1 and 20 senders, small bodies and bodies in
-files, forwards, bounces and the drop directory, and each way of syncing; about 25 minutes. Exit 1 when a message was lost or damaged, 3 where power cuts cannot be made. One variant for each
+files, forwards, bounces and the drop directory, and each way of syncing; about 25 minutes.
+
+Exit 1 when a message was lost or damaged, 3 where power cuts cannot be made. One variant for each
 combination of senders, layout, bodies and syncmode; see bench/README.md.
 """
 
@@ -30,8 +32,7 @@ def full() -> list[tuple[Variant, int]]:
     """The 2,000 cuts of the proof: variants, and how often each is cut."""
     plan = []
     for layout in ALL_LAYOUTS:
-        for senders in (1, 20):
-            plan.append((_variant(layout, senders), 120))
+        plan += [(_variant(layout, senders), 120) for senders in (1, 20)]
         plan.append((_variant(layout, 20, bodies="file"), 40))
         plan.append((_variant(layout, 20, has_others=True), 40))
         plan += [(_variant(layout, 20, syncmode=mode), 40) for mode in ("syncfs", "fsync")]
