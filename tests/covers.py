@@ -6,10 +6,17 @@ and the control files that it sets. `tools/generate_coverage.py` knows all names
 docs/coverage.md; conftest.py records how the claiming tests ended.
 """
 
+import pytest
+
 from glassmail.core.protocol.replies import REPLIES
 from tests.dialogue import DEFAULTS
 
 RESULTS = ".cache/covers.json"
+
+
+def row(name, *values):
+    """A parameter set that observes one row of docs/coverage.md, and is called by its name."""
+    return pytest.param(*values, marks=pytest.mark.covers(name), id=name)
 
 
 def of_dialogue(dialogue):

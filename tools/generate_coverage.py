@@ -27,6 +27,7 @@ from glassmail.core.formats.dot_qmail import Kind  # noqa: E402 (the path comes 
 from glassmail.core.formats.queue_exit import text_of  # noqa: E402
 from glassmail.core.model import remote_texts  # noqa: E402
 from glassmail.core.model.outcome import Report  # noqa: E402
+from glassmail.core.model.rules import RULES  # noqa: E402
 from glassmail.core.protocol.replies import REPLIES  # noqa: E402
 from glassmail.core.route import dot_qmail as route_dot_qmail  # noqa: E402
 from glassmail.core.route.delivery_environment import delivery_environment  # noqa: E402
@@ -35,6 +36,7 @@ from glassmail.events.qmail_lines import RENDERERS as QUEUE_LINES  # noqa: E402
 from glassmail.events.session_lines import RENDERERS as SESSION_LINES  # noqa: E402
 from glassmail.explain.remedies import REMEDIES  # noqa: E402
 from glassmail.faces.cli.main import glass  # noqa: E402
+from glassmail.faces.compat.catalogue import COMMANDS  # noqa: E402
 from glassmail.settings.control_files import SETTINGS  # noqa: E402
 from glassmail.stations import deliver_report, resolve, system_users, users  # noqa: E402
 from glassmail.stations.deliver_report import HARD_CODES, SOFT_CODES  # noqa: E402
@@ -54,6 +56,12 @@ COMPLETE = (
     "exit codes of programs in dot-qmail files",
     "variables of programs in dot-qmail files",
     "reports of users and local delivery",
+    "commands",
+    "options, variables and answers of historical commands",
+    "rules: address",
+    "rules: routing",
+    "rules: users",
+    "rules: dot-qmail rule",
 )
 
 
@@ -63,6 +71,13 @@ def areas() -> dict[str, list[str]]:
     generic = {text_of(1), text_of(12)}
     return {
         "commands": sorted(f"command/{name}" for name in scripts if name != "glass"),
+        "options, variables and answers of historical commands": [
+            f"{row}" for command in COMMANDS for row in command.rows()
+        ],
+        **{
+            f"rules: {kind}": [f"{kind}/{name}" for name in names]
+            for kind, names in RULES.items()
+        },
         "verbs of glass": sorted(f"glass/{name}" for name in _verbs(glass)),
         "control files": [f"control/{name}" for name in SETTINGS],
         "replies of the SMTP server": [f"reply/{name}" for name in REPLIES],
@@ -137,18 +152,19 @@ def _is_pytestmark(node: ast.Assign) -> bool:
 
 
 def _named(expression: ast.expr) -> Iterator[str]:
-    """The names in every `pytest.mark.covers(...)` of an expression."""
+    """The names in every `pytest.mark.covers(...)` and `row(NAME, ...)` of an expression."""
     for node in ast.walk(expression):
-        is_covers = (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr == "covers"
-        )
-        if is_covers:
-            assert isinstance(node, ast.Call)
-            for argument in node.args:
-                if isinstance(argument, ast.Constant):
-                    yield str(argument.value)
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "covers":
+            arguments = node.args
+        elif isinstance(node.func, ast.Name) and node.func.id == "row":
+            arguments = node.args[:1]
+        else:
+            continue
+        for argument in arguments:
+            if isinstance(argument, ast.Constant):
+                yield str(argument.value)
 
 
 def problems() -> list[str]:

@@ -23,6 +23,7 @@ from glassmail.core.model.questions import (
     session,
 )
 from glassmail.core.model.questions.declare import Question
+from glassmail.core.model.rules import RULES
 from glassmail.core.protocol.replies import REPLIES
 from glassmail.events.codec import AnyEvent
 from glassmail.events.event import Event
@@ -30,6 +31,7 @@ from glassmail.events.qmail_lines import RENDERERS as QUEUE_LINES
 from glassmail.events.queue import QueueFact
 from glassmail.events.session_lines import RENDERERS as SESSION_LINES
 from glassmail.events.smtpd import SmtpdEvent
+from glassmail.faces.compat.catalogue import COMMANDS
 from glassmail.settings.control_files import SETTINGS
 from glassmail.settings.registry import Kind, Setting
 
@@ -188,6 +190,41 @@ def replies_page() -> str:
     return _page([*lines, ""])
 
 
+def commands_page() -> str:
+    """The historical commands: options, variables, exit codes."""
+    lines = _head(
+        "Historical commands",
+        "Installed under their old names, with the old texts and exit codes. `ROOT` is "
+        "`$GLASSMAIL_ROOT`, else `/var/lib/glassmail`.",
+    )
+    for command in COMMANDS:
+        lines += [f"## {command.name}", command.purpose, ""]
+        lines += [f"    {command.name} {command.synopsis}".rstrip(), ""]
+        for title, entries in (
+            ("option", command.options), ("variable", command.variables),
+            ("exit code", command.exits), ("name", command.texts),
+        ):  # fmt: skip
+            if entries:
+                lines += [f"| {title} | |", "|---|---|"]
+                lines += [f"| `{name}` | {about} |" for name, about in entries.items()]
+                lines.append("")
+    return _page(lines)
+
+
+def rules_page() -> str:
+    """The rules of addresses, routing, users and dot-qmail files."""
+    lines = _head(
+        "Rules",
+        "What decides where mail goes, a sentence each. `glass trace ADDRESS` shows which of them "
+        "apply to an address, with file and line; docs/coverage.md names the test of each.",
+    )
+    for kind, rules in RULES.items():
+        lines += [f"## {kind}", "", "| rule | |", "|---|---|"]
+        lines += [f"| {name} | {about} |" for name, about in rules.items()]
+        lines.append("")
+    return _page(lines)
+
+
 def remote_functions() -> dict[str, Callable[..., bytes | Report]]:
     """The texts of remote delivery that are made from what the other server said."""
     return {
@@ -216,6 +253,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "events.md": events_page,
     "questions.md": questions_page,
     "replies.md": replies_page,
+    "commands.md": commands_page,
+    "rules.md": rules_page,
 }
 
 

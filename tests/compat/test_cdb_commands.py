@@ -39,6 +39,7 @@ def run(monkeypatch, capfdbinary):
 
 
 @pytest.mark.covers("command/qmail-newu")
+@pytest.mark.covers("qmail-newu/exit 0")
 def test_newu(root, run):
     (root / "users/assign").write_bytes(b"=joe:joe:1:2:/h:::\n+joe-:joe:1:2:/h:-::\n.\n")
     assert run(qmail_newu.main) == (0, b"", b"")
@@ -52,6 +53,7 @@ def test_newu(root, run):
     assert not (root / "users/cdb.tmp").exists()
 
 
+@pytest.mark.covers("qmail-newu/exit 111", "qmail-newu/bad format in users/assign")
 def test_newu_keeps_the_old_file_on_a_fault(root, run):
     (root / "users/cdb").write_bytes(b"old")
     (root / "users/assign").write_bytes(b"=joe\n.\n")
@@ -63,6 +65,12 @@ def test_newu_keeps_the_old_file_on_a_fault(root, run):
     assert (root / "users/cdb").read_bytes() == b"old"
 
 
+@pytest.mark.covers(
+    "qmail-newu/unable to chdir",
+    "qmail-newu/unable to open users/assign",
+    "qmail-newu/unable to open users/cdb.tmp",
+    "qmail-newu/unable to move users/cdb.tmp to users/cdb",
+)
 def test_newu_texts(root, run, monkeypatch):
     assert run(qmail_newu.main)[::2] == (111, b"qmail-newu: fatal: unable to open users/assign\n")
     (root / "users/assign").write_bytes(b".\n")
@@ -82,6 +90,7 @@ def test_newu_texts(root, run, monkeypatch):
 
 
 @pytest.mark.covers("command/qmail-newmrh")
+@pytest.mark.covers("qmail-newmrh/exit 0")
 def test_newmrh(root, run):
     (root / "control/morercpthosts").write_bytes(b"One.Test \t\n# no\n\n.SUB.test\nlast.test")
     assert run(qmail_newmrh.main) == (0, b"", b"")
@@ -93,6 +102,7 @@ def test_newmrh(root, run):
     ]
 
 
+@pytest.mark.covers("qmail-newmrh/exit 111")
 def test_newmrh_texts(root, run):
     assert run(qmail_newmrh.main)[::2] == (
         111,

@@ -52,6 +52,7 @@ def accounts(tmp_path, monkeypatch):
 
 
 @pytest.mark.covers("command/qmail-getpw")
+@pytest.mark.covers("qmail-getpw/exit 0", "qmail-getpw/exit 100")
 def test_getpw(root, run, accounts):
     joe = accounts[b"joe"]
     head = b"joe\0%d\000100\0%s\0" % (joe.uid, joe.home)
@@ -68,6 +69,7 @@ def test_getpw_breaks_where_the_site_says(root, run, accounts):
     assert run(qmail_getpw.main, "joe+x")[1].endswith(b"\0-\0x\0")
 
 
+@pytest.mark.covers("qmail-getpw/exit 116")
 def test_getpw_without_alias(root, run, accounts):
     del accounts[b"alias"]
     assert run(qmail_getpw.main, "nobody") == (116, b"", b"")
@@ -83,6 +85,9 @@ short:x:505
 
 
 @pytest.mark.covers("command/qmail-pw2u")
+@pytest.mark.covers(
+    "qmail-pw2u/-H", "qmail-pw2u/-U", "qmail-pw2u/exit 0",
+)  # fmt: skip
 def test_pw2u(root, run):
     lines = [
         b"+:alias:7:8:/nowhere/alias:-::",
@@ -96,6 +101,9 @@ def test_pw2u(root, run):
     assert run(qmail_pw2u.main, "-H", data=PASSWD) == (0, b"\n".join(lines), b"")
 
 
+@pytest.mark.covers(
+    "qmail-pw2u/-u", "qmail-pw2u/-/", "qmail-pw2u/-c", "qmail-pw2u/-C", "qmail-pw2u/exit 100",
+)  # fmt: skip
 def test_pw2u_options(root, run):
     out = run(qmail_pw2u.main, "-Hu/c+", data=PASSWD)[1]
     assert b"+:alias:7:8:/nowhere/alias:-/::\n" in out
@@ -105,6 +113,14 @@ def test_pw2u_options(root, run):
     assert run(qmail_pw2u.main, "-z", data=PASSWD)[0] == 100
 
 
+@pytest.mark.covers(
+    "qmail-pw2u/users/exclude",
+    "qmail-pw2u/users/mailnames",
+    "qmail-pw2u/users/subusers",
+    "qmail-pw2u/users/append",
+    "qmail-pw2u/users/include",
+    "qmail-pw2u/unable to find user for subuser",
+)
 def test_pw2u_files(root, run):
     (root / "users/exclude").write_bytes(b"upper\n")
     (root / "users/mailnames").write_bytes(b"joe:j:Joe.Shmoe::\n")
@@ -126,6 +142,9 @@ def test_pw2u_files(root, run):
     )
 
 
+@pytest.mark.covers(
+    "qmail-pw2u/-o", "qmail-pw2u/-h", "qmail-pw2u/unable to stat", "qmail-pw2u/exit 111",
+)  # fmt: skip
 def test_pw2u_homes(root, run):
     home = root / "joe"
     home.mkdir()
@@ -146,6 +165,7 @@ def test_pw2u_homes(root, run):
     )
 
 
+@pytest.mark.covers("qmail-pw2u/unable to find alias user")
 def test_pw2u_texts(root, run):
     assert run(qmail_pw2u.main, data=b"") == (
         111,
@@ -158,3 +178,12 @@ def test_pw2u_texts(root, run):
         b"",
         b"qmail-pw2u: fatal: unable to find ghost user for subuser\n",
     )
+
+
+@pytest.mark.covers("qmail-getpw/exit 115")
+def test_getpw_with_a_home_that_cannot_be_looked_at(root, run, accounts, monkeypatch):
+    def stat(_path):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(system_users.os, "stat", stat)
+    assert run(qmail_getpw.main, "joe") == (115, b"", b"")

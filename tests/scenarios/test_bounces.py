@@ -83,12 +83,14 @@ def test_a_remote_refusal_bounces(own, peer):
     )
 
 
+@pytest.mark.covers("routing/single bounce")
 def test_a_double_bounce_goes_to_the_postmaster(own):
     own.start().send("nobody@example.test", sender="")
     (message,) = own.arrived(TAMMY)
     assert re.fullmatch(DOUBLE, message.decode(), re.DOTALL), message.decode()
 
 
+@pytest.mark.covers("routing/double bounce")
 def test_a_triple_bounce_is_thrown_away(own):
     own.control("doublebounceto", "nobody-either\n")
     own.start().send("nobody@example.test", sender="")

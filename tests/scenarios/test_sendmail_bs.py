@@ -11,6 +11,7 @@ SESSION = (
 
 
 @pytest.mark.covers("command/sendmail")
+@pytest.mark.covers("sendmail/-bs")
 def test_a_session(site):
     before = len(site.files(TAMMY))
     done = site.historical("sendmail", "-bs", input=SESSION)

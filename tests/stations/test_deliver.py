@@ -41,6 +41,7 @@ def test_default_delivery_into_the_maildir(home):
 @pytest.mark.covers(
     "dot-qmail/maildir", "dot-qmail/mbox", "dot-qmail/program", "dot-qmail/forward",
 )  # fmt: skip
+@pytest.mark.covers("dot-qmail rule/report")
 def test_several_lines_in_order(home):
     for name in ("one", "two"):
         home.maildir(name)
@@ -68,6 +69,7 @@ def test_a_repeated_delivery_writes_nothing_again(home):
 
 
 @pytest.mark.covers("program-exit/0", "program-exit/99")
+@pytest.mark.covers("dot-qmail rule/exit 99")
 def test_exit_99_stops_with_success_and_sends_what_was_gathered(home):
     home.write(".qmail-n99", b"|echo one\n&a@x.test\n|echo two; exit 99\n|echo three\n&b@x.test\n")
     report = home.deliver(b"n99")
@@ -98,6 +100,7 @@ def test_other_exit_codes_are_tried_again(home, code):
 
 
 @pytest.mark.covers("local/crashed")
+@pytest.mark.covers("dot-qmail rule/program crash")
 def test_a_crashed_program(home):
     home.write(".qmail-x", b"|echo ouch; kill -9 $$\n")
     assert said(home.deliver(b"x")) == (Z, b"ouch\nAack, child crashed. (#4.3.0)\n")
@@ -111,6 +114,7 @@ def test_a_program_that_runs_too_long(home):
     assert said(home.deliver(b"x")) == (Z, text)
 
 
+@pytest.mark.covers("dot-qmail rule/program again")
 def test_a_program_gets_the_message_each_time_from_its_start(home):
     home.write(".qmail-x", b"|cat >one\n|head -c 5 >/dev/null\n|cat >two; pwd\n")
     report = home.deliver(b"x")
@@ -183,6 +187,7 @@ def test_a_missing_maildir(home):
     assert answers(report, "delivery.maildir") == [(b"./Maildir/", "no")]
 
 
+@pytest.mark.covers("dot-qmail rule/failing line")
 def test_a_failed_commit_defers_and_sends_no_forward(home, monkeypatch):
     home.maildir()
     home.write(".qmail-x", b"./Maildir/\n&a@x.test\n")
@@ -260,6 +265,7 @@ def test_root_for_one_user_runs_nothing(home):
     assert said(home.deliver(b"x")) == (D, b"no\n")
 
 
+@pytest.mark.covers("dot-qmail rule/order")
 def test_wants_come_in_order(home):
     home.maildir()
     home.write(".qmail-x", b"./Maildir/\n|true\n./Maildir/\n")

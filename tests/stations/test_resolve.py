@@ -112,6 +112,11 @@ def sample_blocks():
 
 
 @pytest.mark.parametrize("ext", PROBE_EXTENSIONS)
+@pytest.mark.covers(
+    "dot-qmail rule/file writable",
+    "dot-qmail rule/x bit",
+    "dot-qmail rule/first line blank",
+)
 def test_probe(probe_home, ext):
     if not (SAMPLES / "probe-dot-qmail.txt").exists():
         pytest.skip("the reference material does not lie beside the checkout")
@@ -132,6 +137,7 @@ def test_probe_of_the_plain_address(probe_home):
     assert local_n(probe_home, b"", b"") == blocks["empty .qmail"]
 
 
+@pytest.mark.covers("dot-qmail rule/home writable", "dot-qmail rule/home sticky")
 def test_probe_of_the_home(probe_home):
     if not (SAMPLES / "probe-dot-qmail.txt").exists():
         pytest.skip("the reference material does not lie beside the checkout")
@@ -148,18 +154,21 @@ def test_probe_of_the_home(probe_home):
     assert (looping.report.text, 100) == blocks["loop"]
 
 
+@pytest.mark.covers("dot-qmail rule/not regular")
 def test_a_fifo_is_passed_over_without_waiting(probe_home):
     found = find_dot_qmail(user_at(probe_home, b"-", b"fifo"), False, b"")
     assert found.name == b".qmail-default"
     assert "no regular file" in found.steps[1].source
 
 
+@pytest.mark.covers("dot-qmail rule/search")
 def test_default_and_names(probe_home):
     found = find_dot_qmail(user_at(probe_home, b"-", b"A-X.y"), False, b"")
     assert (found.name, found.default) == (b".qmail-a-default", b"X.y")
     assert find_dot_qmail(user_at(probe_home, b"-", b"a-b"), False, b"").default is None
 
 
+@pytest.mark.covers("dot-qmail rule/default delivery")
 def test_an_empty_file_keeps_default_and_drops_the_x_bit(home):
     (home / ".qmail-default").write_bytes(b"")
     (home / ".qmail-default").chmod(0o755)
@@ -172,6 +181,7 @@ def test_an_empty_file_keeps_default_and_drops_the_x_bit(home):
     assert instructions(found) == [("maildir", b"./Maildir/")]
 
 
+@pytest.mark.covers("dot-qmail rule/no mailbox")
 def test_no_mailbox(home):
     found = find_dot_qmail(user_at(home, b"-", b"a-b"), False, b"./Maildir/")
     assert found.report.outcome is Outcome.FAILURE
@@ -195,6 +205,7 @@ def test_no_default_delivery_is_a_blank_first_line(home):
         ("file", b"not a directory"),
     ],
 )
+@pytest.mark.covers("dot-qmail rule/home missing")
 def test_homes_that_are_none(tmp_path, path, text):
     (tmp_path / "file").write_bytes(b"")
     place = os.fsencode(tmp_path / path)
@@ -234,6 +245,7 @@ def test_names_too_long_do_not_exist(home):
     assert found.name == b".qmail-default"
 
 
+@pytest.mark.covers("dot-qmail rule/-owner", "dot-qmail rule/-owner-default")
 def test_owner_files(home):
     user = user_at(home, b"-", b"List.x")
     assert find_owner_files(user)[:3] == (False, False, None)
@@ -274,6 +286,7 @@ def build(place, text):
         file.write(cdb.render(assign.records(assign.parse(text))))
 
 
+@pytest.mark.covers("users/assign first")
 def test_assign_beats_accounts(site):
     place, _ = site
     build(place, b"=joe:assigned:503:78:/h:-:x:\n.\n")
@@ -282,6 +295,7 @@ def test_assign_beats_accounts(site):
     assert [s.question for s in found.steps] == ["routing.assign"]
 
 
+@pytest.mark.covers("users/account", "users/alias")
 def test_accounts_then_alias(site):
     place, accounts = site
     sources = sources_of(place)
@@ -319,6 +333,7 @@ def test_no_alias(site):
 
 
 @pytest.mark.covers("local/not_as_root")
+@pytest.mark.covers("users/no root")
 def test_not_as_root(site):
     place, _ = site
     build(place, b"=x:u:0:0:/h:::\n.\n")
@@ -343,6 +358,7 @@ def test_a_one_user_server_delivers_as_that_user_only(site):
 
 
 @pytest.mark.covers("local/nobody")
+@pytest.mark.covers("users/empty local part")
 def test_mail_for_an_empty_local_part_does_not_vanish(site):
     found = find_user(b"", sources_of(site[0]))
     assert found.user is None
@@ -373,6 +389,7 @@ def test_a_missing_and_a_stale_cdb_are_told(site):
     ],
 )
 @pytest.mark.covers("local/cdb_trouble", "local/lspawn_trouble")
+@pytest.mark.covers("users/damaged cdb")
 def test_damaged_cdb(site, data, text):
     place, _ = site
     with open(place.assign_cdb, "wb") as file:

@@ -28,6 +28,7 @@ MESSAGE = (
 )
 
 
+@pytest.mark.covers("dot-qmail rule/mbox")
 def test_the_sample(tmp_path):
     sample = SAMPLES / "mbox-delivery.txt"
     if not sample.exists():
@@ -68,6 +69,7 @@ def test_it_cannot_be_opened(tmp_path):
     assert error.value.text == b"Unable to open ./box: is a directory. (#4.2.1)\n"
 
 
+@pytest.mark.covers("dot-qmail rule/mbox write")
 def test_a_failed_write_leaves_the_old_length(tmp_path, monkeypatch):
     path = tmp_path / "box"
     path.write_bytes(b"old\n")
@@ -82,6 +84,7 @@ def test_a_failed_write_leaves_the_old_length(tmp_path, monkeypatch):
     assert path.read_bytes() == b"old\n"
 
 
+@pytest.mark.covers("dot-qmail rule/mbox lock")
 def test_a_lock_that_stays(tmp_path, monkeypatch):
     path = tmp_path / "box"
     path.write_bytes(b"old\n")

@@ -41,6 +41,7 @@ def test_records():
     ]
 
 
+@pytest.mark.covers("users/other first byte")
 def test_any_other_first_byte_counts_as_exact():
     (found,) = assign.parse(b"xjoe:u:1:1:/h:::\n.\n")
     assert (found.mark, found.local, found.key) == (b"x", b"joe", b"!joe\0")
@@ -50,6 +51,7 @@ def test_any_other_first_byte_counts_as_exact():
     "text",
     [b".\n", b".", b".whatever follows\n", b".\n=bad\n", b"=:u:1:1:/h:::\n.\n"],
 )
+@pytest.mark.covers("users/after the seventh colon")
 def test_fine(text):
     assign.parse(text)
 
@@ -66,6 +68,7 @@ def test_fine(text):
         (b"=a:u:1:1:/h:::", "users/assign:1:1: bad format: the last line"),
     ],
 )
+@pytest.mark.covers("users/last line", "users/bad line")
 def test_faults(text, where):
     with pytest.raises(AssignError) as caught:
         assign.parse(text)

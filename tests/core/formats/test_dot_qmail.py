@@ -7,6 +7,11 @@ from hypothesis import strategies as st
 from glassmail.core.formats.dot_qmail import Instruction, Kind, parse
 
 
+@pytest.mark.covers(
+    "dot-qmail rule/comments",
+    "dot-qmail rule/trailing blanks",
+    "dot-qmail rule/forward with blank",
+)
 def test_kinds():
     # The file of the probe `ext=kinds`.
     data = (
@@ -35,6 +40,7 @@ def test_first_line_not_blank(data):
     assert not parse(data).first_line_is_blank
 
 
+@pytest.mark.covers("dot-qmail rule/+list")
 def test_list():
     found = parse(b"./a/\n+list \n./b/\n&c@d\n")
     assert [i.list_only for i in found.instructions] == [False, True, True]

@@ -95,6 +95,11 @@ def test_databytes(size, reply):
         (b"evil.test", None),
     ],
 )
+@pytest.mark.covers(
+    "address/badmailfrom address",
+    "address/badmailfrom domain",
+    "address/badmailfrom at RCPT",
+)
 def test_badmailfrom(sender, source):
     about = facts(badmailfrom=b"bad@spam.test\n@evil.test\n", environment=((b"RELAYCLIENT", b""),))
     about.sender = sender
@@ -107,6 +112,7 @@ def test_badmailfrom(sender, source):
     assert refused.steps == (verdict.steps if source else ())
 
 
+@pytest.mark.covers("address/badmailfrom empty sender")
 def test_badmailfrom_never_matches_nobody():
     about = facts(badmailfrom=b"@\n")
     about.sender = b""
@@ -132,6 +138,7 @@ def test_relay():
     ]
 
 
+@pytest.mark.covers("address/RELAYCLIENT")
 def test_relayclient():
     about = facts(environment=((b"RELAYCLIENT", b"@fix"),))
     about.recipient = relay.final_recipient(about, b"joe@anywhere")

@@ -35,6 +35,14 @@ from glassmail.core.protocol.smtp_address import (
         (b"TO:<j\xc3\xb6e@b>", b"j\xc3\xb6e@b", b""),
     ],
 )
+@pytest.mark.covers(
+    "address/bracket",
+    "address/no bracket",
+    "address/source route",
+    "address/quotes",
+    "address/parameters",
+    "address/empty recipient",
+)
 def test_parse(text, address, rest):
     assert parse(text) == SmtpAddress(address, rest)
 
@@ -46,6 +54,7 @@ def test_control_bytes_are_refused(bad):
     assert parse(bad) is None
 
 
+@pytest.mark.covers("address/too long")
 def test_length():
     # qmail counts the NUL it puts behind the address.
     assert parse(b"TO:<" + b"x" * 899 + b">") is not None
@@ -96,6 +105,7 @@ def test_declared_size(rest, size):
         (b"[127.0.0.1]", b"[127.0.0.1]"),
     ],
 )
+@pytest.mark.covers("address/own literal")
 def test_replace_literal(address, replaced):
     assert replace_literal(address, "127.0.0.1".__eq__, b"here") == replaced
     assert replace_literal(address, "127.0.0.1".__eq__, b"") == address

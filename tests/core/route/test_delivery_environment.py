@@ -66,6 +66,7 @@ def test_default_is_left_unset():
     assert made(default=b"")[b"DEFAULT"] == b""
 
 
+@pytest.mark.covers("dot-qmail rule/HOST2", "dot-qmail rule/EXT2")
 def test_ext_and_host_shrink():
     got = made(ext=b"a-b-c-d-e", domain=b"w.x.y.z")
     assert [got[b"EXT" + n] for n in (b"", b"2", b"3", b"4")] == [

@@ -34,6 +34,7 @@ def test_names(dash, ext, names):
     assert [c.name for c in candidates(dash, ext)] == [b".qmail" + name for name in names]
 
 
+@pytest.mark.covers("dot-qmail rule/DEFAULT")
 def test_default_is_what_default_stood_for():
     assert candidates(b"-", b"A-B.c") == (
         Candidate(b".qmail-a-b:c", None),
@@ -42,6 +43,7 @@ def test_default_is_what_default_stood_for():
     )
 
 
+@pytest.mark.covers("dot-qmail rule/exact default")
 def test_an_exact_name_that_ends_in_default_sets_it():
     assert candidates(b"-", b"Q-Default")[0] == Candidate(b".qmail-q-default", b"Default")
     assert candidates(b"-", b"default")[0] == Candidate(b".qmail-default", b"default")
@@ -87,6 +89,7 @@ MINE = b"Delivered-To: a@b\n"
         (b"A: b\n" + MINE + b"\n", True),
     ],
 )
+@pytest.mark.covers("dot-qmail rule/looping")
 def test_is_looping(header, loops):
     assert is_looping(header, MINE) is loops
 

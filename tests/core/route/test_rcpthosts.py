@@ -34,10 +34,16 @@ class More:
         (b"a@one.test@evil.test", False),
     ],
 )
+@pytest.mark.covers(
+    "address/rcpthosts domain",
+    "address/rcpthosts suffix",
+    "address/rcpthosts no host",
+)
 def test_list(recipient, allowed):
     assert is_allowed(recipient, LISTED, None)[0] is allowed
 
 
+@pytest.mark.covers("address/morercpthosts", "address/rcpthosts missing")
 def test_more_is_asked_last_and_only_with_rcpthosts():
     more = More(b"big.test", b".big2.test")
     assert is_allowed(b"a@BIG.test", LISTED, more)[1].source == "control/morercpthosts.cdb big.test"

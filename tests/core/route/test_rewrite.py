@@ -49,6 +49,17 @@ def tables(virtualdomains=VIRTUALDOMAINS, local=b"oracle.example.test\n", percen
 
 
 @pytest.mark.parametrize(("recipient", "channel", "delivered"), PROBE)
+@pytest.mark.covers(
+    "routing/envnoathost",
+    "routing/locals",
+    "routing/virtualdomains address",
+    "routing/virtualdomains domain",
+    "routing/virtualdomains suffix",
+    "routing/virtualdomains catch-all",
+    "routing/virtualdomains exception",
+    "routing/virtualdomains duplicate",
+    "routing/case",
+)
 def test_probe(recipient, channel, delivered):
     found = route(recipient, tables())
     assert (found.channel, found.address) == (channel, delivered)
@@ -73,6 +84,7 @@ def test_probe_agrees_with_the_log():
     }
 
 
+@pytest.mark.covers("routing/locals first")
 def test_locals_beat_virtualdomains():
     found = route(b"user@one.test", tables(local=b"one.test\n"))
     assert (found.channel, found.prepend) == (Channel.LOCAL, b"")
@@ -91,6 +103,7 @@ def test_the_trail_asks_in_order_and_ends_with_the_decision():
     assert found.steps[-1].source == "control/virtualdomains:1 .wild.test:w"
 
 
+@pytest.mark.covers("routing/remote")
 def test_no_line_for_it_ends_with_the_catch_all():
     found = route(b"a@b.test", tables(b"other.test:x\n"))
     assert found.channel is Channel.REMOTE
@@ -128,6 +141,7 @@ def test_missing_files_are_empty_tables_and_say_so():
         (b"a%hack.test@other.test", b"a%hack.test@other.test"),
     ],
 )
+@pytest.mark.covers("routing/percenthack")
 def test_percenthack(recipient, address):
     found = route(recipient, tables(b"", b"", b"hack.test\n"))
     assert found.address == address
@@ -145,6 +159,7 @@ def test_catch_all_takes_an_empty_domain_once():
     assert (found.prepend, [s.subject for s in found.steps]) == (b"all", [b"", b"a@", b""])
 
 
+@pytest.mark.covers("routing/prepend in bounces")
 def test_strip_prepend():
     t = tables()
     assert strip_prepend(b"dom-one-other@one.test", t) == b"other@one.test"

@@ -50,12 +50,20 @@ ASSIGN = b"""\
         (b"joex", User(b"alias", 600, 79, b"/var/alias", b"-", b"joex"), "+"),
     ],
 )
+@pytest.mark.covers(
+    "users/exact",
+    "users/wildcard",
+    "users/catch-all",
+    "users/first duplicate",
+    "users/case",
+)
 def test_find(local, user, key):
     found, step = find_assigned(local, lookup(ASSIGN))
     assert found == user
     assert step == ("routing.assign", local, YES, f"users/cdb {key}")
 
 
+@pytest.mark.covers("users/capital at the end")
 def test_a_prefix_with_a_final_capital_never_matches():
     found, _ = find_assigned(b"upper", lookup(ASSIGN))
     assert found is not None
@@ -84,6 +92,7 @@ def test_broken(records, is_record):
     assert caught.value.is_record is is_record
 
 
+@pytest.mark.covers("users/cut")
 def test_cuts():
     assert list(cuts(b"Joe-a-b", b"-")) == [
         Cut(b"joe-a-b", b"", b""),
@@ -95,6 +104,7 @@ def test_cuts():
     assert list(cuts(b"a-b", b"")) == [Cut(b"a-b", b"", b"")]
 
 
+@pytest.mark.covers("users/long name")
 def test_names_of_32_bytes_are_no_accounts():
     assert [cut.account for cut in cuts(b"x" * 31 + b"-y", b"-")] == [b"x" * 31]
     assert list(cuts(b"x" * 32 + b"-y", b"-")) == []

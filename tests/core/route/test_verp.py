@@ -20,10 +20,12 @@ from glassmail.core.route.verp import bounce_recipient, delivery_sender
         (b"", b"box@dom", b""),
     ],
 )
+@pytest.mark.covers("routing/VERP sender")
 def test_delivery_sender(sender, recipient, expected):
     assert delivery_sender(sender, recipient) == expected
 
 
+@pytest.mark.covers("routing/VERP bounce")
 def test_bounce_recipient():
     assert bounce_recipient(b"list-@host.test-@[]") == b"list-@host.test"
     assert bounce_recipient(b"joe@host.test") == b"joe@host.test"

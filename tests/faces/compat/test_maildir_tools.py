@@ -14,6 +14,9 @@ def root(tmp_path):
     return make_site(tmp_path)
 
 
+@pytest.mark.covers(
+    "command/maildirmake", "maildirmake/exit 0", "maildirmake/exit 100", "maildirmake/exit 111",
+)  # fmt: skip
 def test_maildirmake(root):
     target = root / "Maildir"
     done = run("maildirmake", root, str(target))
@@ -41,6 +44,7 @@ def convert(root, **more):
     return run("maildir2mbox", root, **{**names, **more})
 
 
+@pytest.mark.covers("command/maildir2mbox", "maildir2mbox/exit 0")
 def test_maildir2mbox(root):
     run("maildirmake", root, str(root / "Maildir"))
     assert convert(root).returncode == 0
@@ -63,6 +67,9 @@ def test_maildir2mbox(root):
     assert [path.name for path in maildir.rglob("*") if path.is_file()] == [".hidden"]
 
 
+@pytest.mark.covers(
+    "maildir2mbox/$MAILDIR", "maildir2mbox/$MAIL", "maildir2mbox/$MAILTMP", "maildir2mbox/exit 111",
+)  # fmt: skip
 def test_maildir2mbox_says_what_is_wrong(root):
     done = convert(root, MAILDIR=str(root / "none"))
     text = f"maildir2mbox: fatal: unable to chdir to {root}/none: file does not exist\n"

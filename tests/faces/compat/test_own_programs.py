@@ -42,6 +42,9 @@ def said(done):
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.covers(
+    "forward/$DTLINE", "forward/$NEWSENDER", "forward/exit 0", "forward/qp",
+)  # fmt: skip
 def test_forward(root):
     with FakeQueue(root) as queue:
         done = run(root, "forward", "a@x.test", "b@x.test")
@@ -54,6 +57,7 @@ def test_forward(root):
     assert said(run(root, "forward", "a@x.test", DTLINE=None)) == (100, b"", text)
 
 
+@pytest.mark.covers("forward/$QMAILQUEUE", "forward/exit 100")
 def test_a_queue_program_that_refuses(root):
     program = root / "queue-program"
     program.write_text("#!/bin/sh\ncat >/dev/null\nexit 31\n")
@@ -63,6 +67,9 @@ def test_a_queue_program_that_refuses(root):
     assert said(done) == (100, b"", text)
 
 
+@pytest.mark.covers(
+    "condredirect/$SENDER", "condredirect/$DTLINE", "condredirect/exit 0", "condredirect/exit 99",
+)  # fmt: skip
 def test_condredirect(root):
     with FakeQueue(root) as queue:
         done = run(root, "condredirect", "a@x.test", "grep", "Subject")
@@ -75,6 +82,13 @@ def test_condredirect(root):
     assert said(run(root, "condredirect", "a@x.test", "false")) == (0, b"", b"")
 
 
+@pytest.mark.covers(
+    "bouncesaying/exit 100",
+    "bouncesaying/exit 0",
+    "except/exit 100",
+    "except/exit 0",
+    "except/exit 111",
+)
 def test_bouncesaying_and_except(root):
     assert said(run(root, "bouncesaying", "Go away.")) == (100, b"", b"Go away.\n")
     assert said(run(root, "bouncesaying", "Go away.", "false")) == (0, b"", b"")
@@ -86,6 +100,16 @@ def test_bouncesaying_and_except(root):
     assert said(run(root, "except_", "sh", "-c", "kill -9 $$")) == (111, b"", text)
 
 
+@pytest.mark.covers(
+    "preline/-f",
+    "preline/-r",
+    "preline/-d",
+    "preline/$UFLINE",
+    "preline/$RPLINE",
+    "preline/$DTLINE",
+    "preline/exit 0",
+    "preline/exit 100",
+)
 def test_preline(root):
     lines = (LINES["UFLINE"] + LINES["RPLINE"] + LINES["DTLINE"]).encode()
     assert said(run(root, "preline", "cat")) == (0, lines + MESSAGE, b"")

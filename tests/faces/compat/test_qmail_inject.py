@@ -68,6 +68,7 @@ def test_own_sample_holds_what_was_seen():
         (["-n", "a@["], b"", 100, b"qmail-inject: fatal: unable to parse address: a@[\n"),
     ],
 )  # fmt: skip
+@pytest.mark.covers("qmail-inject/exit 100")
 def test_what_it_refuses(root, words, given, exit_code, text):
     done = run("qmail_inject", root, *words, message=given)
     assert (done.returncode, done.stderr, done.stdout) == (exit_code, text, b"")
@@ -174,6 +175,7 @@ def queued_again(root, message, **more):
     return queued(root, "r", message=message, **more)[2]
 
 
+@pytest.mark.covers("qmail-inject/$QMAILMFTFILE")
 def test_mail_followup_to(root, tmp_path):
     (tmp_path / "lists").write_text("# mine\nlist@X.test  \n\n")
     message = b"To: a@b.test, LIST@x.test\nCc: c@d.test\n\n"
@@ -219,6 +221,7 @@ def test_too_long_addresses_and_too_many(root):
     assert not list((root / "queue/drop").iterdir())
 
 
+@pytest.mark.covers("qmail-inject/exit 111")
 def test_missing_home_and_unreadable_control(root):
     (root / "control/idhost").mkdir()
     done = run("qmail_inject", root, message=b"\n")
@@ -260,6 +263,7 @@ def program(root, text):
         ("kill -9 $$", 111, b"qq crashed (#4.3.0)"),
     ],
 )
+@pytest.mark.covers("qmail-inject/$QMAILQUEUE")
 def test_another_program_in_the_queues_place(root, text, exit_code, error):
     done = run("qmail_inject", root, message=b"To: a@b.c\n\nx\n", **program(root, text))
     if text != "exit 0":  # that one may end before it is written to: then 54 is right as well

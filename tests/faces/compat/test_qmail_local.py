@@ -46,6 +46,10 @@ def run(root, home, *options, ext=b"", dash=b"-", message=MESSAGE, **more):
         )
 
 
+@pytest.mark.covers(
+    "qmail-local/exit 0", "qmail-local/did", "qmail-local/-N",
+)  # fmt: skip
+@pytest.mark.covers("dot-qmail rule/Maildir")
 def test_a_delivery(root, home):
     make(os.fsencode(home / "Maildir"))
     done = run(root, home, dash=b"")
@@ -68,6 +72,7 @@ def test_the_recorded_run_with_exit_99(root, home):
 
 
 @pytest.mark.covers("local/usage")
+@pytest.mark.covers("qmail-local/-n", "qmail-local/exit 100")
 def test_dry_run_and_usage(root, home):
     (home / ".qmail-a").write_bytes(b"./a/\n&b@x.test\n|true\n")
     done = run(root, home, "-n", ext=b"a")
@@ -91,6 +96,7 @@ def test_a_looping_message_and_a_sticky_home(root, home):
     assert (done.returncode, done.stderr) == (111, text)
 
 
+@pytest.mark.covers("dot-qmail rule/forward's first line")
 def test_forwards_go_to_the_queue(root, home):
     (home / ".qmail-f").write_bytes(b"a@x.test\n&b@x.test\n")
     with FakeQueue(root) as queue:
@@ -109,6 +115,7 @@ def test_programs_inherit_the_environment(root, home):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to ask as somebody else")
+@pytest.mark.covers("dot-qmail rule/no permission", "qmail-local/exit 111")
 def test_a_file_that_may_not_be_read(root, tmp_path):
     home = tmp_path / "open"
     home.mkdir(mode=0o755)

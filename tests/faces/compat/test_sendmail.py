@@ -86,6 +86,9 @@ def test_a_relative_root_is_meant_from_where_it_was_called(root):
 
 
 @pytest.mark.covers("command/mailq", "command/newaliases")
+@pytest.mark.covers(
+    "mailq/exit 0", "newaliases/exit 100", "sendmail/-bp",
+)  # fmt: skip
 def test_names_of_the_program(root):
     done = called_as("newaliases", root)
     text = b"sendmail: fatal: please use fastforward/newaliases instead\n"
