@@ -12,6 +12,7 @@ import sys
 
 from glassmail.core.model.system_errors import error_text
 from glassmail.faces.compat.options import OptionError, Options
+from glassmail.stations.programs import find_program
 from glassmail.store.letter import write_all
 
 _USAGE = b"tcp-env: usage: tcp-env [ -rR ] [ -ttimeout ] program [ arg ... ]\n"
@@ -46,8 +47,11 @@ def main(argv: list[str] | None = None) -> int:
         os.environ.pop(name, None)
     os.environ["PROTO"] = "TCP"
     _describe(timeout_s if is_asking else 0)
+    path = find_program(options.rest[0], os.environb.get(b"PATH", b"/usr/bin:/bin"))
     try:
-        os.execvpe(options.rest[0], options.rest, os.environb)  # noqa: S606 (as asked)
+        if path is None:
+            raise FileNotFoundError(2, os.strerror(2))
+        os.execve(path, options.rest, os.environb)  # noqa: S606 (as asked)
     except OSError as error:
         text = (options.rest[0], error_text(error))
         write_all(2, b"tcp-env: fatal: unable to run %b: %b\n" % text)
