@@ -138,7 +138,7 @@ def main() -> int:
     from fuzz_targets import BY_NAME
 
     parser = argparse.ArgumentParser(prog="bench/fuzz.py")
-    parser.add_argument("--runs", type=int, default=100_000, help="executions for each target")
+    parser.add_argument("--runs", type=int, default=10_000_000, help="executions for each target")
     parser.add_argument("--target", action="append", choices=list(BY_NAME))
     parser.add_argument("--plain", action="store_true", help="mutation without atheris")
     parser.add_argument("--seed", type=int, default=int(time.time()))

@@ -1,8 +1,8 @@
 """A server made of core alone, for dialogues: SmtpServer and the pipeline, no queue, no socket."""
 
-from glassmail.core.ask import Existence
+from glassmail.core.ask import CdbFact, DnsFact, Existence, ProgramEnd
 from glassmail.core.formats import tcp_rules
-from glassmail.core.model.trail import UNKNOWN
+from glassmail.core.model.trail import NO, UNKNOWN, YES
 from glassmail.core.policy import pipeline, relay
 from glassmail.core.policy.facts import Client, Facts, MessageFacts
 from glassmail.core.protocol import replies
@@ -33,10 +33,41 @@ class FakeAsk:
     def __init__(self, answers=None):
         self.answers = answers or {}
         self.asked = []
+        self.dns_answers = {}
+        self.cdbs = {}
+        self.programs = {}
+        self.pauses = []
+        self.mx_here = {}
 
     async def account_exists(self, recipient):
         self.asked.append(recipient)
         return Existence(self.answers.get(recipient, UNKNOWN), ())
+
+    async def dns(self, name, kind):
+        self.asked.append((name, kind))
+        found = self.dns_answers.get((name, kind))
+        return found or DnsFact(NO if self.dns_answers else UNKNOWN, (), "no such name")
+
+    def find_in_cdb(self, path, keys):
+        records = self.cdbs.get(path)
+        if records is None:
+            return CdbFact(UNKNOWN, detail="no such file")
+        key = next((key for key in keys if key in records), None)
+        return CdbFact(NO) if key is None else CdbFact(YES, key, records[key])
+
+    async def check_recipient(self, path, environment):
+        self.program_environment = environment
+        return self.programs.get(path, ProgramEnd(0))
+
+    async def ask_program(self, arguments, address):
+        self.asked.append((arguments, address))
+        return self.programs.get(arguments[0], ProgramEnd(0))
+
+    async def pause(self, seconds):
+        self.pauses.append(seconds)
+
+    async def leads_here(self, domain):
+        return self.mx_here.get(domain)
 
     def foresee(self, recipients):
         self.foreseen = getattr(self, "foreseen", []) + list(recipients)
@@ -66,6 +97,7 @@ class CorePeer:
         suffix = b" [%b]" % CODE if settings.is_tracing else b""
         self.code = CODE + b"/%d" if settings.is_tracing else b""
         self.core = SmtpServer(suffix, is_enhanced=settings.is_enhanced)
+        self.core.wording = self.facts.prepared.wording
         self.ask = ask or FakeAsk()
         self.lines = Lines()
         self.bodies = []
@@ -107,6 +139,7 @@ class CorePeer:
     def _handle(self, event):
         facts, core = self.facts, self.core
         if isinstance(event, Helo):
+            facts.helo = event.name
             size = facts.size_max
             text = self._greeting()
             ok = (
@@ -117,15 +150,24 @@ class CorePeer:
             core.reply(self._verdict("helo") or ok)
         elif isinstance(event, Mail):
             facts.sender, facts.declared_size = self._address(event.sender), event.size
+            facts.recipients_asked = facts.recipients_refused = 0
             self.recipients = []
             core.reply(self._verdict("mail") or replies.MAIL_OK)
         elif isinstance(event, Rcpt):
             facts.recipient = relay.final_recipient(facts, self._address(event.recipient))
+            facts.recipients_asked += 1
             reply = self._verdict("rcpt")
+            if reply is not None:
+                facts.recipients_refused += 1
+                check = self.refused[-1][1].decided_by
+                facts.invalid_recipients += check == "validrcptto"
             if reply is None:
                 self.recipients.append(facts.recipient)
             core.reply(reply or replies.RCPT_OK)
         elif isinstance(event, DataBegins):
+            if (refusal := self._verdict("data")) is not None:
+                core.reply(refusal)
+                return
             self.bodies.append(b"")
             core.accept_body(facts.size_max, is_mending=b"FIXCRIO" in facts.environment)
         elif isinstance(event, BodyChunk):

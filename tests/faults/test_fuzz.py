@@ -1,6 +1,7 @@
-"""Every parser of foreign bytes holds for some thousand inputs; GLASSMAIL_FULL=1: 100,000 each.
+"""Every parser of foreign bytes holds for 100,000 mutated inputs (90 s on two cores).
 
-bench/fuzz.py does the work, guided by coverage where atheris is installed and there is time.
+bench/fuzz.py does the work; `make fuzz` makes 10 million for each, guided by coverage where
+atheris is installed. GLASSMAIL_FUZZ_RUNS sets another number.
 """
 
 import importlib
@@ -13,16 +14,16 @@ import sys
 from glassmail.core import formats
 from tests.faults.harness import BENCH
 
-FULL = bool(os.environ.get("GLASSMAIL_FULL"))
+RUNS = os.environ.get("GLASSMAIL_FUZZ_RUNS", "100000")
 # They only write, or read what another one has parsed.
 WITHOUT_TARGET = {"bounce", "date", "queue_exit", "received"}
 
 
 def test_every_target_holds():
-    words = ["--runs", "100000"] if FULL else ["--runs", "5000", "--plain", "--seed", "1997"]
+    words = ["--runs", RUNS, "--plain", "--seed", "1997"]
     done = subprocess.run(
         [sys.executable, str(BENCH / "fuzz.py"), *words],
-        capture_output=True, text=True, timeout=1_200 if FULL else 60, check=False,
+        capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.rstrip().endswith("all held")

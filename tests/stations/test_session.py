@@ -31,7 +31,8 @@ def test_dialogue(dialogue, tmp_path):
     for event in refused:
         assert event.steps
         assert all(step.question in QUESTIONS for step in event.steps)
-        assert event.steps[-1].answer == (YES if event.check == "badmailfrom" else NO)
+        is_yes_bad = event.check in {"badmailfrom", "badhelo", "badrcptto", "relayrej"}
+        assert event.steps[-1].answer == (YES if is_yes_bad else NO)
         assert event.check
 
 
@@ -463,6 +464,15 @@ def test_a_refused_long_body_is_taken_back(tmp_path):
         await until(lambda: site.queue.taken_back == [7])
 
     asyncio.run(scenario())
+
+
+def test_a_refused_message_names_everybody_it_was_for(tmp_path):
+    site = SessionSite(tmp_path)
+    site.say(b"MAIL FROM:<a@b>", b"RCPT TO:<1@here.example>", b"RCPT TO:<2@here.example>", b"DATA")
+    site.session.receive(b"x\nbare\r\n.\r\n")
+    (refused,) = (event for event in site.events if isinstance(event, Refused))
+    assert (refused.stage, refused.recipient) == ("message", b"")
+    assert refused.recipients == (b"1@here.example", b"2@here.example")
 
 
 def test_many_recipients_make_a_bounded_story(tmp_path):

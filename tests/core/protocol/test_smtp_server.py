@@ -340,6 +340,5 @@ class Session(RuleBasedStateMachine):
 
 
 TestSession = Session.TestCase
-# HYPOTHESIS_PROFILE=ci asks for the number that the project promises.
-EXAMPLES = 2_000 if os.environ.get("HYPOTHESIS_PROFILE") == "ci" else 80
+EXAMPLES = int(os.environ.get("GLASSMAIL_EXAMPLES", "2000"))
 TestSession.settings = settings(max_examples=EXAMPLES, stateful_step_count=30, deadline=None)

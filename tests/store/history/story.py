@@ -130,6 +130,8 @@ def refused(
     client="192.0.2.7",
     sender=b"a@src.test",
     reply_code=550,
+    stage="rcpt",
+    recipients=(),
 ):
     step = Step("session.recipient", recipient, "no", "vpasswd")
     return Refused(
@@ -143,11 +145,12 @@ def refused(
         b"mx.src.test",
         sender,
         recipient,
-        "rcpt",
+        stage,
         "recipient",
         reply_code,
         b"%d no [CODE]" % reply_code,
         (step,),
+        recipients,
     )
 
 

@@ -153,6 +153,15 @@ def test_refused_attempts_have_cases_of_their_own(site):
     assert all(isinstance(event, Refused) for case in cases for event in events_of(case))
 
 
+def test_a_refused_message_is_found_by_each_recipient_accepted_before(site):
+    others = (b"one@here.test", b"Two@here.test")
+    site.tell(refused(NOON, code=7, recipient=b"", recipients=others, stage="message"))
+    for text in ("one@here.test", "two@here.test"):
+        found, cases = site.find("address", text=text)
+        assert found.count == 1
+        assert [event.recipients for event in events_of(cases[0])] == [others]
+
+
 def test_a_refusal_is_told_with_the_message_that_followed(site):
     code = 1000
     site.tell(refused(NOON, code=code, part=0), refused(NOON + 2 * S, code=code, part=1))
