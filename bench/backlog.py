@@ -76,6 +76,11 @@ def work(server: Server, size: float, count: int = 100_000) -> works.Figures:
     }
 
 
+def ten_thousand(server: Server, size: float) -> works.Figures:
+    """The same with ten thousand."""
+    return work(server, size, 10_000)
+
+
 def million(server: Server, size: float) -> works.Figures:
     """The same with a million."""
     return work(server, size, 1_000_000)

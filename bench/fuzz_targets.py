@@ -23,13 +23,16 @@ from glassmail.core.formats import (
     listen,
     message_id,
     msgpack_small,
+    patterns,
     pw2u,
     quota,
     quote,
+    recipients,
     smtproutes,
     tai64n,
     tcp_rules,
     vpasswd,
+    wildmat,
 )
 from glassmail.core.formats.header_addresses import read_addresses
 from glassmail.core.formats.header_fields import HeaderSplitter, HeaderTooLongError
@@ -293,6 +296,18 @@ def tables(data: bytes) -> None:
     control.parse_int(data)
 
 
+def front_door_lists(data: bytes) -> None:
+    """Lists of unwanted names and of recipients: any bytes are a list, or are refused as one."""
+    lines, _tab, name = data.partition(b"\t")
+    table = control.parse_list("fuzz", lines)
+    with suppress(patterns.PatternError):
+        patterns.compile_list(table).find(name.lower())
+    for line in recipients.parse(table) or ():
+        assert line.is_for(name.lower()) in (True, False)
+    assert len(recipients.keys(name)) in (1, 2)
+    assert wildmat.expression(name) is not None
+
+
 def client_address(data: bytes) -> None:
     """A network that has a key can be written, and has the same key then."""
     client_keys.unmapped(data)
@@ -377,6 +392,9 @@ TARGETS = (
            (b"[::1]:25", b"relay.test:2525")),
     Target("tai64n", allowing(tai64n.parse), (tai64n.label(1_795_187_040_000_000_000) + b" x",)),
     Target("client_address", client_address, (b"10.1.2.0/24", b"fe80::/10", b"::ffff:1.2.3.4")),
+    Target("front_door_lists", front_door_lists,
+           (b"@a.test\n!b*c?[d-f]\n/^x.*y$/\n~z\t@b.a.test",
+            b"a.test:cdb\n!*\n@b|prog x\tu-x=y@a")),
     Target("servers", servers, (b"192.0.2.53\n[::1]:5353\n192.0.2.54:99\n",)),
     Target("passwords", passwords, (b"joe:x:507:506:Joe:/home/joe:/bin/sh\nsub:joe:ext:\n",)),
     Target("injection", injection,

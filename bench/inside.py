@@ -2,7 +2,8 @@
 
     python bench/inside.py SPEC.json command ...
 
-SPEC: {"etc": DIR bound over /etc, "overlays": [[LOWER_DIR, ON_DIR], ...], "procs": [cgroup files]}.
+SPEC: {"etc": DIR bound over /etc, "overlays": [[LOWER_DIR, ON_DIR], ...], "binds": [[DIR, ON_DIR],
+...], "procs": [cgroup files]}.
 Nothing outside of the namespace changes, and the namespace ends with its last process.
 """
 
@@ -62,6 +63,8 @@ def main() -> None:
     leave_mounts()
     for lower, on in spec.get("overlays", []):
         mount("overlay", on, "overlay", 0, f"lowerdir={lower}:{on}")
+    for source, on in spec.get("binds", []):
+        mount(source, on, None, MS_BIND)
     if spec.get("etc"):
         mount(spec["etc"], "/etc", None, MS_BIND)
     if spec.get("dies", True):

@@ -22,6 +22,7 @@ SHOWN = {
     "bulk-writer": ("quiet_file_p50_ms", "quiet_file_p99_ms", "bulk_file_p99_ms", "p99_growth"),
     "backlog": ("restart_s", "rate_kept", "cpu_kept", "bytes_each"),
     "backlog-million": ("restart_s", "rate_kept", "cpu_kept", "bytes_each"),
+    "backlog-ten-thousand": ("restart_s", "rate_kept", "cpu_kept", "bytes_each"),
     "idle": ("idle_pss_mb", "kb_each"),
 }
 UNITS = {

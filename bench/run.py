@@ -18,6 +18,7 @@ import backlog
 import inside
 import latency
 import peers
+import plot
 import report
 import works
 from server import USER_UID, Server, free_port, standard_layout
@@ -36,18 +37,20 @@ WORKS: dict[str, works.Work] = {
     "large": works.large,
     "bulk-writer": latency.work,
     "backlog": backlog.work,
+    "backlog-ten-thousand": backlog.ten_thousand,
     "backlog-million": backlog.million,
     "idle": works.idle,
 }
-BY_REQUEST = {"backlog-million"}  # takes minutes: only when it is named
+BY_REQUEST = {"backlog-ten-thousand", "backlog-million"}  # takes minutes: only when it is named
 RELAYS = {"relay", "thousand-remote"}
 BOXES = {
     "hundred-mailboxes": tuple((f"box{n}", USER_UID) for n in range(100)),
     "hundred-uids": tuple((f"box{n}", USER_UID + 100 + n) for n in range(100)),
 }
 COLD = {"idle"}  # the memory of a server that has just started
-OWN_ALONE = {"backlog", "backlog-million"}
+OWN_ALONE = {"backlog", "backlog-ten-thousand", "backlog-million"}
 QUICK = 0.3
+PEERS = ("postfix", "exim", "opensmtpd")
 
 
 def make(name: str, work: str) -> Server:
@@ -64,7 +67,15 @@ def make(name: str, work: str) -> Server:
         from glassmail_site import Glassmail
 
         return Glassmail(layout)
-    raise SystemExit(f"run.py: no server is called {name}; there are glassmail, postfix")
+    if name == "exim":
+        from exim import Exim
+
+        return Exim(layout)
+    if name == "opensmtpd":
+        from opensmtpd import OpenSmtpd
+
+        return OpenSmtpd(layout)
+    raise SystemExit(f"run.py: no server is called {name}; there are glassmail and {PEERS}")
 
 
 def measure(name: str, work: str, size: float) -> works.Figures:
@@ -114,8 +125,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="1 pair, 1,500 messages")
     parser.add_argument("--pairs", type=int, help="how many pairs (5; quick: 1)")
     parser.add_argument("--work", action="append", choices=list(WORKS), help="default: all")
-    parser.add_argument("--peer", action="append", choices=["postfix"])
-    parser.add_argument("--only", choices=[report.OWN, "postfix"], help="measure one server")
+    parser.add_argument("--peer", action="append", choices=PEERS)
+    parser.add_argument("--only", choices=[report.OWN, *PEERS], help="measure one server")
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         print("bench/run.py: needs root, for namespaces, cgroups and users of its own")
@@ -146,6 +157,8 @@ def conclude(done: dict[str, report.Runs], servers: list[str], others: list[str]
         json.dump({"machine": facts, "works": done}, out, indent=1)
     with open(os.path.join(RESULTS, "latest.md"), "w", encoding="ascii") as out:
         out.write(text)
+    with open(os.path.join(RESULTS, "latest.svg"), "w", encoding="ascii") as out:
+        out.write(plot.draw(done))
     return 0
 
 

@@ -110,6 +110,10 @@ class Server:
         """Directories laid over the system's: [lower, on]."""
         return []
 
+    def binds(self) -> list[list[str]]:
+        """Directories bound over the system's: [directory, on]."""
+        return []
+
     def users(self) -> list[etc.User]:
         """System users in its private passwd, the bench user not counted."""
         return []
@@ -136,7 +140,8 @@ class Server:
     def inside(self, command: list[str], *, counted: bool = False, dies: bool = True) -> list[str]:
         """Return the command that runs `command` in the server's surroundings."""
         procs = [self.cgroup.procs_file] if counted and self.cgroup else []
-        spec = {"etc": self.etc, "overlays": self.overlays(), "procs": procs, "dies": dies}
+        spec = {"etc": self.etc, "overlays": self.overlays(), "binds": self.binds(),
+                "procs": procs, "dies": dies}  # fmt: skip
         path = self._spec if counted else self._spec + ".tool"
         with open(path, "w", encoding="utf-8") as out:
             json.dump(spec, out)

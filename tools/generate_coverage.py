@@ -38,6 +38,7 @@ from glassmail.explain.remedies import REMEDIES  # noqa: E402
 from glassmail.faces.cli.main import glass  # noqa: E402
 from glassmail.faces.compat.catalogue import COMMANDS  # noqa: E402
 from glassmail.settings.control_files import SETTINGS  # noqa: E402
+from glassmail.settings.variables import VARIABLES  # noqa: E402
 from glassmail.stations import deliver_report, resolve, system_users, users  # noqa: E402
 from glassmail.stations.deliver_report import HARD_CODES, SOFT_CODES  # noqa: E402
 
@@ -51,6 +52,7 @@ DIALOGUES = "tests/stations/test_session.py::test_dialogue"
 
 # Areas whose every row must have a test.
 COMPLETE = (
+    "variables of the tcp rules",
     "replies of the SMTP server",
     "dot-qmail instructions",
     "exit codes of programs in dot-qmail files",
@@ -80,6 +82,7 @@ def areas() -> dict[str, list[str]]:
         },
         "verbs of glass": sorted(f"glass/{name}" for name in _verbs(glass)),
         "control files": [f"control/{name}" for name in SETTINGS],
+        "variables of the tcp rules": [f"rule-variable/{name}" for name in VARIABLES],
         "replies of the SMTP server": [f"reply/{name}" for name in REPLIES],
         "reports of remote delivery": [
             f"remote/{name.lower()}"

@@ -126,12 +126,12 @@ def test_04_our_own_port_closed(demo):
     assert hop.state is State.FINE
 
 
-@pytest.mark.covers("fault/rcpthosts")
+@pytest.mark.covers("fault/rcpthosts", "fault/relay")
 def test_05_missing_in_rcpthosts(demo):
     told(demo.trace("fred@inner.test"), "rcpthosts", "echo inner.test >>control/rcpthosts")
     assert demo.send("fred@inner.test") == 553
     row = demo.why("fred@inner.test", ("refused",))
-    explained(row, "rcpthosts", "echo inner.test >>control/rcpthosts")
+    explained(row, "relay", "echo inner.test >>control/rcpthosts")
 
 
 @pytest.mark.covers("fault/no_connection_seen")

@@ -9,7 +9,9 @@ Always:
 """
 
 import asyncio
+import contextlib
 import gc
+import os
 import time
 import traceback
 from functools import partial
@@ -25,8 +27,8 @@ from glassmail.net.limits import BACKLOG
 from glassmail.net.own_addresses import is_ours
 from glassmail.net.queue_client import QueueClient
 from glassmail.net.reporter import Reporter, tell_once
-from glassmail.stations.ask import LiveAsk
 from glassmail.stations.client_rules import ClientRules
+from glassmail.stations.front_ask import FrontAsk
 from glassmail.stations.limits import SESSIONS_MAX, STOPPING_S
 from glassmail.stations.services import Services
 from glassmail.stations.session import Session
@@ -45,11 +47,15 @@ def main(context: Context) -> int:
     place = context.place
     try:
         controls = Controls(place.control)
-        rules = ClientRules(place.tcp_rules, time.monotonic)
+        is_guarded = not controls.snapshot().flag("openrelay")
+        rules = ClientRules(place.tcp_rules, time.monotonic, is_guarded=is_guarded)
     except ControlError as error:
         text = f"cannot start: {error}"
         tell_once(place.log_socket, ROLE, Alerted(time.time_ns(), ROLE, text))
         return CANNOT_START
+
+    with contextlib.suppress(OSError):  # then relative paths of programs lead nowhere
+        os.chdir(place.root)  # qmail-smtpd's directory is /var/qmail
 
     async def start(life: Life) -> None:
         await SmtpProcess(life, controls, rules).start()
@@ -75,7 +81,7 @@ class SmtpProcess:
         self._servers: list[asyncio.AbstractServer] = []
         self._reporter = Reporter(place.log_socket, ROLE)
         self._queue = QueueClient(place.queue_socket, ROLE)
-        self._ask = LiveAsk(place.keeper_socket, ROLE)
+        self._ask = FrontAsk(place, ROLE, controls)
         controls.tell_problems(self._setting_broken, "smtpd")
         rules.tell_problems(self._setting_broken)
         self._settings = SettingsReader(controls, place, time.monotonic)
@@ -92,6 +98,8 @@ class SmtpProcess:
             clock=time.monotonic,
             now_ns=time.time_ns,
             alert=self._alert,
+            programs=self._ask.programs,
+            root=place.root,
         )
 
     async def start(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from glassmail.core.model import code
 from glassmail.core.model.address import safe_for_log
 from glassmail.events.event import Event
-from glassmail.events.smtpd import Refused, SessionEnded
+from glassmail.events.smtpd import Handed, Noted, Refused, SessionEnded
 
 
 def lines(event: Event, stamp: bytes = b"") -> bytes:
@@ -68,7 +68,39 @@ def _session_ended(event: SessionEnded, stamp: bytes) -> bytes:
     )
 
 
+def _handed(event: Handed, stamp: bytes) -> bytes:
+    return b"%bhanded %b %b:%d %b helo %b from <%b> to %d by %b exit %d pid %d: %b\n" % (
+        stamp,
+        _code(event.code, event.part),
+        _text(event.client),
+        event.client_port,
+        _text(event.client_name),
+        _bytes(event.helo),
+        safe_for_log(event.sender),
+        len(event.recipients),
+        safe_for_log(event.program),
+        event.exit_code,
+        event.pid,
+        safe_for_log(event.reply),
+    )
+
+
+def _noted(event: Noted, stamp: bytes) -> bytes:
+    text = _shown(event.line)
+    front = b"qmail-smtpd[%d]: " % event.pid if event.pid else b""
+    return b"%b%b%b\n" % (stamp, front, text)
+
+
+def _shown(line: bytes) -> bytes:
+    # These lines hold blanks; a client's bytes in them can end neither line nor terminal.
+    return line.translate(_PRINTABLE)
+
+
+_PRINTABLE = bytes(byte if 32 <= byte < 127 else 0x3F for byte in range(256))
+
 RENDERERS: dict[type[Event], Callable[[Any, bytes], bytes]] = {
     Refused: _refused,
     SessionEnded: _session_ended,
+    Noted: _noted,
+    Handed: _handed,
 }

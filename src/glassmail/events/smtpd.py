@@ -36,6 +36,8 @@ class Refused(Event, tag="refused", frozen=True):
         stage: connect, helo, mail, rcpt, data, message, command.
         check: id of the deciding check.
         reply_code, reply: the reply as sent, without CRLF, with its trace code.
+        recipients: accepted before in this transaction, at data and message; STORY_RECIPIENTS_MAX
+            of them.
     """
 
     severity: ClassVar[str] = "warning"
@@ -55,6 +57,7 @@ class Refused(Event, tag="refused", frozen=True):
     reply_code: int
     reply: bytes
     steps: tuple[Step, ...]
+    recipients: tuple[bytes, ...] = ()
 
 
 class SessionEnded(Event, tag="session", frozen=True):
@@ -81,4 +84,54 @@ class SessionEnded(Event, tag="session", frozen=True):
     bytes_in: int
 
 
-SmtpdEvent = Refused | SessionEnded
+class Noted(Event, tag="noted", frozen=True):
+    """A log line of a check or variable: QMAILSMTPD_LOG_MAIL, MFCHECK 2, RCPTCHECK's text.
+
+    Attributes:
+        line: the text behind `qmail-smtpd[pid]: `, as the combined patch writes it.
+        pid: of the smtpd process; 0 for a line that a program of the site wrote.
+    """
+
+    sentence: ClassVar[str] = "{client}: {line}"
+
+    code: int
+    service: str
+    client: str
+    client_port: int
+    line: bytes
+    pid: int = 0
+
+
+class Handed(Event, tag="handed", frozen=True):
+    """A message was given to a program in the place of qmail-queue (QMAILQUEUE), which took it.
+
+    What the program hands in is another message of the queue, told by the program's own call of
+    qmail-queue; a program that refused is told as Refused.
+
+    Attributes:
+        program: QMAILQUEUE; pid: its process id.
+        exit_code: 0 taken, 1 dropped.
+        reply: what the client was told, without CRLF.
+        recipient: always empty; searches read it of Refused too.
+    """
+
+    sentence: ClassVar[str] = "{client}: a message was handed to {program}, exit code {exit_code}"
+
+    code: int
+    part: int
+    service: str
+    client: str
+    client_port: int
+    client_name: str
+    helo: bytes
+    sender: bytes
+    recipients: tuple[bytes, ...]
+    program: bytes
+    pid: int
+    exit_code: int
+    reply: bytes
+    steps: tuple[Step, ...]
+    recipient: bytes = b""
+
+
+SmtpdEvent = Refused | SessionEnded | Noted | Handed

@@ -51,12 +51,41 @@ def of_refusal(steps: Trail, address: bytes, code: int) -> Advice:
         return NONE
     last = steps[-1]
     if last.question == "routing.rcpthosts":
-        return advise("rcpthosts", domain=show(split_address(address)[1]))
+        return _of_relaying(steps, address)
+    if last.question in _SESSION:
+        name, when_unknown = _SESSION[last.question]
+        if last.answer == UNKNOWN:
+            name = when_unknown or name
+        fields = {"source": last.source, "address": show(address), "sender": show(last.subject)}
+        return advise(name, **fields)
     if last.question in {"session.recipient", "account.recipient"}:
         return advise("no_mailbox", address=show(address))
     if last.question == "session.queue" and code < 500:
         return advise("not_queued")
     return advise("refused", source=last.source)
+
+
+# Question that a refusal rests on -> remedy, and the one for "cannot tell".
+_SESSION = {
+    "session.badmailfrom": ("badmailfrom", ""),
+    "session.badrcptto": ("badrcptto", ""),
+    "session.badhelo": ("badhelo", ""),
+    "session.helocheck": ("badhelo", "dns_soft"),
+    "session.mfcheck": ("sender_domain", "dns_soft"),
+    "session.rcptcheck": ("rcptcheck", "rcptcheck_broken"),
+    "session.validrcptto": ("validrcptto", ""),
+    "session.recipients": ("recipients_list", ""),
+}
+
+
+def _of_relaying(steps: Trail, address: bytes) -> Advice:
+    """Tell why a client could not relay; of older events nothing is known of the client."""
+    domain = show(split_address(address)[1])
+    for step in steps:
+        if step.question == "session.relayclient" and step.answer == NO:
+            fields = {"source": step.source, "client": show(step.subject)}
+            return advise("relay", domain=domain, address=show(address), **fields)
+    return advise("rcpthosts", domain=domain)
 
 
 class _Case:

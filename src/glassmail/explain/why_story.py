@@ -24,7 +24,7 @@ from glassmail.events.queue import (
     Settled,
     Started,
 )
-from glassmail.events.smtpd import Refused, SessionEnded, Story
+from glassmail.events.smtpd import Handed, Refused, SessionEnded, Story
 
 Row = dict[str, Field]
 
@@ -103,7 +103,7 @@ def _with_session(entries: list[Entry], *, has_session: bool) -> list[Entry]:
     if has_session:
         return entries
     for entry in entries:
-        if entry.kind in {"refused", "session_end"}:
+        if entry.kind in {"refused", "handed", "session_end"}:
             keys = ("trace", "service", "client", "client_port", "client_name", "helo")
             row: Row = {"kind": "session", "time": entry.row["time"]}
             row.update({key: entry.row.get(key, "") for key in keys})
@@ -166,6 +166,8 @@ def _entry(event: AnyEvent) -> list[Entry]:
         return [_accepted(event, row)]
     if isinstance(event, Refused):
         return [_refused(event, row)]
+    if isinstance(event, Handed):
+        return [_handed(event, row)]
     if isinstance(event, SessionEnded):
         row |= {
             "kind": "session_end",
@@ -209,6 +211,24 @@ def _accepted(event: Accepted, row: Row) -> Entry:
     return Entry(event.at, row)
 
 
+def _handed(event: Handed, row: Row) -> Entry:
+    row |= {
+        "kind": "handed",
+        "trace": code_text(event.code, event.part),
+        "service": event.service,
+        "client": event.client,
+        "client_port": event.client_port,
+        "client_name": event.client_name,
+        "helo": text_of(event.helo),
+        "sender": text_of(event.sender),
+        "recipients": [text_of(recipient) for recipient in event.recipients],
+        "program": text_of(event.program),
+        "exit_code": event.exit_code,
+        "reply": text_of(event.reply),
+    }
+    return Entry(event.at, row, event.steps)
+
+
 def _refused(event: Refused, row: Row) -> Entry:
     row |= {
         "kind": "refused",
@@ -220,6 +240,7 @@ def _refused(event: Refused, row: Row) -> Entry:
         "helo": text_of(event.helo),
         "sender": text_of(event.sender),
         "recipient": text_of(event.recipient),
+        "recipients": [text_of(recipient) for recipient in event.recipients],
         "stage": event.stage,
         "check": event.check,
         "code": event.reply_code,

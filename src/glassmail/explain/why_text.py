@@ -150,7 +150,8 @@ class Writer:
         look = {"refused": "bad", "discarded": "bad", "bounced": "bad"}.get(entry.kind, "head")
         yield from self._timed(entry.at, text, look)
         if entry.kind == "refused":
-            to = f" to <{row['recipient']}>" if row["recipient"] else ""
+            names = [row["recipient"]] if row["recipient"] else row["recipients"]
+            to = f" to {', '.join(f'<{name}>' for name in names)}" if names else ""
             if row["sender"] or to:
                 yield from self._wrapped(f"from <{row['sender']}>{to}", _INDENT)
         yield from self._steps(entry.steps)
@@ -232,6 +233,7 @@ _SENTENCES = {
     "session": "{service} session from {client} port {client_port}, helo {helo}",
     "accepted": "accepted as message #{message} from <{sender}>, {size} bytes, by uid {uid}",
     "refused": "refused at {stage}: {reply}",
+    "handed": "handed to {program}, exit code {exit_code}: {reply}",
     "session_end": "session ended ({how}): {accepted} accepted, {refused} refused",
     "bounced": "bounce for message #{message} queued as #{bounce}",
     "discarded": "the {bounce_kind} bounce of message #{message} was thrown away",

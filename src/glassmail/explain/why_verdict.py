@@ -218,7 +218,7 @@ def _of_refusal(event: Refused) -> Verdict:
         state, turn = REFUSED_FOR_NOW, "the client's: it was asked to come again"
     else:
         state, turn = REFUSED, "the sender's: the client was told and has to tell them"
-    address = event.recipient or event.sender
+    address = event.recipient or b", ".join(event.recipients) or event.sender
     advice = of_refusal(event.steps, address, event.reply_code)
     return Verdict(0, address, state, event.reply, decided, turn, 0, event.at, advice)
 

@@ -5,7 +5,7 @@ Purpose:
 
 Always:
     - A caller never waits, and memory is bounded: when the log is away or does not keep up,
-      session noise (SessionEnded, Notice) goes first, refusals and the rest last.
+      session noise (SessionEnded, Notice, Noted) goes first, refusals and the rest last.
     - What was dropped is counted and told as a `Dropped` event once the log takes events again.
 """
 
@@ -18,7 +18,7 @@ import msgspec
 from glassmail.events import codec
 from glassmail.events.event import Event
 from glassmail.events.process import Dropped, Notice
-from glassmail.events.smtpd import SessionEnded
+from glassmail.events.smtpd import Noted, SessionEnded
 from glassmail.net.channel import connect
 from glassmail.net.limits import FRAME_BYTES_MAX
 from glassmail.net.link import Link
@@ -31,7 +31,7 @@ UNSENT_BYTES_MAX = 2_097_152  # on the socket's way; beyond it the log counts as
 TELL_BYTES_MAX = FRAME_BYTES_MAX // 2  # of one batch
 ONCE_TIMEOUT_S = 1.0
 
-_NOISE = (SessionEnded, Notice)
+_NOISE = (SessionEnded, Notice, Noted)
 
 
 class Reporter:

@@ -8,7 +8,9 @@ from glassmail.settings.registry import Kind, Setting, When
 _ALL = (
     # qmail's own, in qmail-showctl's order
     Setting("badmailfrom", Kind.LIST, ("smtpd",), When.CONNECTION,
-            "Envelope senders, or `@domain`s, whose recipients are refused."),
+            "Envelope senders, or `@domain`s, whose recipients are refused; also wildcards, "
+            "`/regular expressions/` and SPAMCONTROL's signs. It is about the envelope (MAIL "
+            "FROM), not the `From:` line of a message.", is_patterns=True),
     Setting("bouncefrom", Kind.LINE, ("queue",), When.RELOAD,
             "Local part of the From address of bounces.", b"MAILER-DAEMON"),
     Setting("bouncehost", Kind.LINE, ("queue",), When.RELOAD,
@@ -67,6 +69,41 @@ _ALL = (
     # conventions of run scripts that this server reads itself
     Setting("defaultdelivery", Kind.RAW, ("local",), When.DELIVERY,
             "Dot-qmail lines used where a user has none.", b"./Maildir/"),
+    # of the combined patch and s/qmail
+    Setting("badmailfromnorelay", Kind.LIST, ("smtpd",), When.CONNECTION,
+            "As badmailfrom, for clients that may not relay.", is_patterns=True),
+    Setting("badrcptto", Kind.LIST, ("smtpd",), When.CONNECTION,
+            "Envelope recipients, `@domain`s or patterns that are refused.", is_patterns=True),
+    Setting("badrcpttonorelay", Kind.LIST, ("smtpd",), When.CONNECTION,
+            "As badrcptto, for clients that may not relay.", is_patterns=True),
+    Setting("badhelo", Kind.LIST, ("smtpd",), When.CONNECTION,
+            "Names or patterns that a client must not give itself in HELO; `name!` is let through "
+            "all tests of names.", is_patterns=True),
+    Setting("qregex", Kind.INT, ("smtpd",), When.CONNECTION,
+            "1: every line of badmailfrom, badrcptto, badhelo and their like is a regular "
+            "expression, as with qregex; `!` in front negates.", 0, most=1),
+    Setting("mfcheck", Kind.INT, ("smtpd",), When.CONNECTION,
+            "The sender's domain must exist in DNS: 0 no, 1 yes, 2 failures are logged, 3 passes "
+            "too; MFCHECK of the client's rule comes first.", 0, most=3),
+    Setting("maxrcpt", Kind.INT, ("smtpd",), When.CONNECTION,
+            "Greatest number of recipients of a message, refused ones included; 0: no limit of "
+            "this kind.", 0),
+    Setting("recipients", Kind.LIST, ("smtpd",), When.CONNECTION,
+            "Which recipients exist: `domain:file.cdb`, `@domain:file.cdb`, `domain|program`, "
+            "`!domain`, `!*`; without the file nobody is asked (s/qmail)."),
+    Setting("replyprofile", Kind.LINE, ("smtpd",), When.CONNECTION,
+            "Whose words refusals are told in: `qmail` or `sqmail`.", b"qmail"),
+    Setting("relayreply", Kind.LINE, ("smtpd",), When.CONNECTION,
+            "How a refusal to relay is told: `rcpthosts` (isn't in my list of allowed rcpthosts) "
+            "or `relayed` (isn't allowed to be relayed thru this MTA).", b"rcpthosts"),
+    Setting("opensmtp", Kind.LINE, ("smtpd",), When.CONNECTION,
+            "POP before SMTP: vpopmail's open-smtp file, or a directory with a file for each "
+            "address; clients with a fresh entry may relay."),
+    Setting("opensmtpseconds", Kind.INT, ("smtpd",), When.CONNECTION,
+            "How many seconds an entry of opensmtp counts.", 10_800, least=1),
+    Setting("timeoutrcptcheck", Kind.INT, ("smtpd",), When.CONNECTION,
+            "Seconds that a program asked about a recipient or given a message (RCPTCHECK, "
+            "recipients, QMAILQUEUE) may run.", 60, least=1, most=1_200),
     # this server's own
     Setting("listen", Kind.LIST, ("supervisor",), When.START,
             "Where to listen, a line each: `smtp 0.0.0.0:25`, `submission [::]:587`."),

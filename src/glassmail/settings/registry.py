@@ -43,6 +43,8 @@ class Setting:
         from_me: whether the default is the content of `me` (before `default`).
         least: smallest INT that is obeyed; a smaller one counts as this.
         most: greatest INT that is obeyed; a greater one counts as this.
+        is_patterns: whether lines may be wildcards and regular expressions; a line that is
+            neither makes the file unusable.
     """
 
     name: str
@@ -54,3 +56,4 @@ class Setting:
     from_me: bool = False
     least: int = 0
     most: int = 2**63 - 1
+    is_patterns: bool = False

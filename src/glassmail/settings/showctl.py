@@ -65,6 +65,21 @@ QMAIL = (
 )  # fmt: skip
 
 _OWN = (
+    Sentence("badmailfromnorelay", "", " not accepted in MAIL FROM of clients that may not relay.",
+             "Any MAIL FROM is allowed."),
+    Sentence("badrcptto", "", " not accepted in RCPT TO.", "Any RCPT TO is allowed."),
+    Sentence("badrcpttonorelay", "", " not accepted in RCPT TO of clients that may not relay.",
+             "Any RCPT TO is allowed."),
+    Sentence("badhelo", "", " not accepted in HELO.", "Any HELO host name is allowed."),
+    Sentence("qregex", "All lines of bad lists are regular expressions (1 yes, 0 no): "),
+    Sentence("mfcheck", "Sender domains must exist (0 no, 1 yes, 2 and 3 also log): "),
+    Sentence("maxrcpt", "Recipient limit of a message (0: none) is "),
+    Sentence("recipients", "Recipients are looked up by ", ".", "Recipients are not looked up."),
+    Sentence("replyprofile", "SMTP refusals are worded as by "),
+    Sentence("relayreply", "SMTP refusals to relay are worded as for "),
+    Sentence("opensmtp", "POP before SMTP entries are in "),
+    Sentence("opensmtpseconds", "POP before SMTP entries count for ", " seconds"),
+    Sentence("timeoutrcptcheck", "Recipient check and queue program timeout is ", " seconds"),
     Sentence("tcp.smtp", "Rule for SMTP clients: ", "", "No rules for SMTP clients."),
     Sentence("defaultdelivery", "Default delivery: ", "", "Default delivery: ./Maildir/"),
     Sentence("listen", "Listening for ", ".", "Listening nowhere."),

@@ -107,6 +107,11 @@ class Body:
         file, self.file = self.file, 0
         return file
 
+    @property
+    def content(self) -> bytes | int:
+        """A complete body: its bytes, or the descriptor of the file that holds it."""
+        return self._descriptor if self.file else self.inline()
+
     def drop(self) -> None:
         """Forget the body; a file is taken back as soon as nobody writes to it."""
         self._is_dropped = True

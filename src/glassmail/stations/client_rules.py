@@ -13,8 +13,11 @@ from collections.abc import Callable
 from glassmail.core.formats import cdb, tcp_rules
 from glassmail.core.formats.cdb import CdbError
 from glassmail.core.formats.tcp_rules import TcpRules, TcpRulesError
+from glassmail.core.policy import open_relay
 from glassmail.core.route.tcp_rules import RuleMatch, match
 from glassmail.stations.limits import CACHED_MATCHES_MAX
+from glassmail.stations.open_smtp import OpenSmtp
+from glassmail.stations.session_settings import SessionSettings
 from glassmail.store.control import ControlError, read_file
 
 CHECK_INTERVAL_S = 1.0
@@ -26,20 +29,25 @@ _Stamp = tuple[int, int, int] | None
 class ClientRules:
     """Finds the rule for a client."""
 
-    def __init__(self, path: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, path: str, clock: Callable[[], float], *, is_guarded: bool = False
+    ) -> None:
         """Read the rules; raises ControlError when they cannot be used.
 
         Args:
             path: of the text file; `.cdb` is added for the other one.
             clock: seconds that never go back.
+            is_guarded: whether rules that let everybody relay count as broken.
         """
+        self._is_guarded = is_guarded
         self._path = path
         self._clock = clock
         self._tell: Callable[[str], None] = lambda _text: None
         self._stamps = _stamps(path)
-        self._rules = _read(path, self._stamps)
+        self._rules = self._read(self._stamps)
         self._looked_at = clock()
         self._matches: dict[tuple[bytes, bytes | None, bytes | None], RuleMatch] = {}
+        self._openings = OpenSmtp(clock, self._problem)
 
     def tell_problems(self, tell: Callable[[str], None]) -> None:
         """Set who is told the text of each problem found from now on."""
@@ -57,6 +65,23 @@ class ClientRules:
             found = self._matches[key] = match(self._rules, ip, host, info)
         return found
 
+    def with_opening(
+        self, rule: RuleMatch, ip: bytes, settings: SessionSettings, now: int
+    ) -> RuleMatch:
+        """Let a client relay that has fetched mail lately (control/opensmtp)."""
+        path = os.fsdecode(settings.open_smtp)
+        return self._openings.opened(rule, ip, path, settings.open_smtp_s, now)
+
+    def _read(self, stamps: tuple[_Stamp, _Stamp]) -> TcpRules:
+        rules = _read(self._path, stamps)
+        problem = open_relay.problem(rules) if self._is_guarded else ""
+        if problem:
+            raise ControlError(problem)
+        return rules
+
+    def _problem(self, text: str) -> None:
+        self._tell(text)
+
     def refresh(self) -> None:
         """Look for a changed file now."""
         self._looked_at = self._clock()
@@ -65,7 +90,7 @@ class ClientRules:
             return
         self._stamps = stamps
         try:
-            self._rules = _read(self._path, stamps)
+            self._rules = self._read(stamps)
         except ControlError as error:
             self._tell(str(error))
             return

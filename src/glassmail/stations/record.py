@@ -1,12 +1,13 @@
 """What a session tells of itself: each refusal, each accepted message's story, its end."""
 
+import os
 from collections.abc import Callable
 
 from glassmail.core.model.trail import Trail
 from glassmail.core.policy.facts import Client
 from glassmail.events.codec import encode_story
 from glassmail.events.event import Event
-from glassmail.events.smtpd import Refused, SessionEnded, Story
+from glassmail.events.smtpd import Handed, Noted, Refused, SessionEnded, Story
 from glassmail.stations.limits import STORY_RECIPIENTS_MAX, STORY_STEPS_MAX
 
 
@@ -64,7 +65,7 @@ class Record:
         stage: str,
         check: str,
         sent: tuple[int, bytes],
-        envelope: tuple[bytes, bytes],
+        envelope: tuple[bytes, bytes, tuple[bytes, ...]],
         steps: Trail,
     ) -> None:
         """Tell a refusal.
@@ -73,7 +74,7 @@ class Record:
             stage: connect, helo, mail, rcpt, data, message or command.
             check: what decided it.
             sent: reply code and reply as sent; (0, empty) when the client was hung up on.
-            envelope: sender and recipient as far as known.
+            envelope: sender, recipient in question, and those accepted before, as far as known.
             steps: the trail.
         """
         self.refused += 1
@@ -94,8 +95,41 @@ class Record:
                 sent[0],
                 sent[1],
                 steps,
+                envelope[2][:STORY_RECIPIENTS_MAX],
             )
         )
+
+    def note(self, line: bytes, *, is_own: bool = True) -> None:
+        """Tell a log line of a check; one that is not our own is a program's."""
+        pid = os.getpid() if is_own else 0
+        now = self._now_ns()
+        self._tell(Noted(now, self.code, self._service, self._client, self._port, line, pid))
+
+    def handed(
+        self,
+        program: tuple[bytes, int, int],
+        sent: bytes,
+        sender: bytes,
+        recipients: tuple[bytes, ...],
+        steps: Trail,
+    ) -> None:
+        """Tell that a program took a message (QMAILQUEUE).
+
+        Args:
+            program: its path, process id and exit code.
+            sent: the reply as sent.
+            sender: of the envelope.
+            recipients: of the envelope.
+            steps: the trail.
+        """
+        path, pid, exit_code = program
+        self._tell(
+            Handed(
+                self._now_ns(), self.code, self.part, self._service, self._client, self._port,
+                self._client_name, self.helo, sender, recipients[:STORY_RECIPIENTS_MAX],
+                path, pid, exit_code, sent, steps[:STORY_STEPS_MAX],
+            )
+        )  # fmt: skip
 
     def story(self, sender: bytes, recipients: tuple[bytes, ...], steps: Trail) -> bytes:
         """Write the session part of a message for the queue."""

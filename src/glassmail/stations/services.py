@@ -8,6 +8,7 @@ from glassmail.core.ask import Ask
 from glassmail.events.event import Event
 from glassmail.net.queue_client import QueueClient
 from glassmail.stations.client_rules import ClientRules
+from glassmail.stations.front_programs import Programs
 from glassmail.stations.session_settings import SettingsReader
 
 
@@ -49,6 +50,8 @@ class Services:
         clock: seconds that never go back.
         now_ns: nanoseconds since 1970.
         alert: takes the text of a fault in this program.
+        programs: runs programs of the site; None where none can run.
+        root: directory of the site.
     """
 
     settings: SettingsReader
@@ -60,3 +63,5 @@ class Services:
     clock: Callable[[], float]
     now_ns: Callable[[], int]
     alert: Callable[[str], None]
+    programs: Programs | None = None
+    root: str = ""

@@ -26,23 +26,23 @@ from glassmail.core.protocol.smtp_server import Event
 from glassmail.net.messages import Enqueue, Enqueued
 from glassmail.net.queue_client import Answer
 from glassmail.stations.body import Body
+from glassmail.stations.front_session import FrontSession
 from glassmail.stations.limits import RECIPIENTS_FORESEEN_MAX, STORY_STEPS_MAX
+from glassmail.stations.queue_program import is_foreign
 from glassmail.stations.services import Services, Wire
-from glassmail.stations.session_loop import SessionLoop
 
 MENDING = b"FIXCRIO"  # the client's variable that mends line ends instead of refusing the message
 
 
-class Session(SessionLoop):
+class Session(FrontSession):
     """One connection of a client, with its transaction."""
 
-    __slots__ = ("_connected", "_foreseen", "_recipients")
+    __slots__ = ("_connected", "_foreseen")
 
     def __init__(self, services: Services, wire: Wire, client: Client, service: str) -> None:
         """Meet a client; see SessionLoop."""
         super().__init__(services, wire, client, service)
         self._connected: Trail = ()  # steps of connect
-        self._recipients: list[bytes] = []
         self._foreseen = 0  # recipients to come that were asked about already
 
     def _handle(self, event: Event) -> None:
@@ -73,7 +73,10 @@ class Session(SessionLoop):
             self._refuse(pipeline.CONNECT, verdict)
             return
         self._known = self._connected = verdict.steps
-        self._core.greet(replies.greeting(self._greeting()))
+        if self._facts.variables.greet_delay_s:
+            self._hold_greeting()
+        else:
+            self._core.greet(replies.greeting(self._greeting()))
 
     def _on_helo(self, event: smtp_server.Helo) -> None:
         self._forget()
@@ -114,6 +117,7 @@ class Session(SessionLoop):
     def _on_rcpt(self, event: smtp_server.Rcpt) -> None:
         facts = self._facts
         facts.recipient = relay.final_recipient(facts, self._unliteral(event.recipient))
+        facts.recipients_asked += 1
         if self._foreseen:
             self._foreseen -= 1
         elif self._core.has_unread:
@@ -132,6 +136,8 @@ class Session(SessionLoop):
     def _rcpt_decided(self, verdict: Verdict) -> None:
         if verdict.reply is not None:
             self._refuse(pipeline.RCPT, verdict)
+            self._facts.recipients_refused += 1
+            self._facts.invalid_recipients += verdict.decided_by == "validrcptto"
         else:
             self._recipients.append(self._facts.recipient)
             if len(self._steps) < STORY_STEPS_MAX:
@@ -159,7 +165,9 @@ class Session(SessionLoop):
         self._core.accept_body(facts.size_max, is_mending=MENDING in facts.environment)
 
     def _on_end(self, event: smtp_server.BodyEnds) -> None:
-        self._facts.message = MessageFacts(event.size, event.hops, event.bare, event.message_id)
+        self._facts.message = MessageFacts(
+            event.size, event.hops, event.bare, event.message_id, event.mended
+        )
         self._decide(pipeline.MESSAGE, self._message_decided)
 
     # --- the message ---------------------------------------------------------------------------
@@ -194,6 +202,13 @@ class Session(SessionLoop):
         assert message is not None
         record.part += 1
         recipients = tuple(self._recipients)
+        if facts.variables.deliver_to:
+            recipients = (*recipients, facts.variables.deliver_to)
+        program = facts.variables.queue_program
+        if program and is_foreign(program, self._services.root):
+            giving = self._give_to_program(body, recipients)
+            self._task = asyncio.get_running_loop().create_task(giving)
+            return
         file = body.hand_over()
         enqueue = Enqueue(
             queue.next_ref(),
@@ -262,7 +277,7 @@ class Session(SessionLoop):
         facts.sender = None
         facts.recipient = b""
         facts.message = None
-        facts.declared_size = 0
+        facts.declared_size = facts.recipients_asked = facts.recipients_refused = 0
         self._foreseen = 0
         if self._steps:
             self._steps = []

@@ -25,9 +25,10 @@ from glassmail.core.model import code as trace_code
 from glassmail.core.model.limits import UNSENT_REPLIES_BYTES_MAX
 from glassmail.core.model.reply import Reply
 from glassmail.core.model.trail import NO, Step, Trail
-from glassmail.core.model.verdict import PASS, Verdict
+from glassmail.core.model.verdict import PASS, Effect, Verdict
 from glassmail.core.policy import pipeline
 from glassmail.core.policy.facts import Client, Facts
+from glassmail.core.policy.told import LOG
 from glassmail.core.protocol import replies
 from glassmail.core.protocol.smtp_commands import State
 from glassmail.core.protocol.smtp_server import Event, SmtpServer
@@ -62,10 +63,12 @@ class SessionLoop(ABC):
         "_how",
         "_is_advancing",
         "_is_at_end",
+        "_is_greeting_late",
         "_is_handing_in",
         "_is_lost",
         "_is_stopping",
         "_known",
+        "_recipients",
         "_services",
         "_settings",
         "_steps",
@@ -88,6 +91,9 @@ class SessionLoop(ABC):
         self._wire = wire
         settings = self._settings = services.settings.now()
         rule = services.rules.match(client.ip, client.host, client.info)
+        if settings.open_smtp:
+            now = services.now_ns() // 1_000_000_000
+            rule = services.rules.with_opening(rule, client.ip, settings, now)
         if rule.environment:
             client = _known_client(client, rule.environment)
         self._facts = Facts(client, service, rule, settings.policy)
@@ -96,20 +102,26 @@ class SessionLoop(ABC):
         self._code = trace_code.render(number) if number and settings.is_tracing else b""
         suffix = b" [%b]" % self._code if self._code else b""
         self._core = SmtpServer(suffix, is_enhanced=settings.is_enhanced)
+        self._core.wording = self._facts.prepared.wording
         self._active_at = services.clock()
         self._body_began_at = 0.0
         self._known: Trail = ()  # steps of connect and helo: part of every message's story
         self._steps: list[Step] = []  # of the transaction
+        self._recipients: list[bytes] = []  # accepted in this transaction
         self._body: Body | None = None
         self._task: asyncio.Task[None] | None = None
         self._how = "dropped"
         self._is_advancing = self._is_at_end = self._is_handing_in = False
-        self._is_lost = self._is_stopping = False
+        self._is_lost = self._is_stopping = self._is_greeting_late = False
         self.is_over = False
 
     @abstractmethod
     def _handle(self, event: Event) -> None:
         """Answer an event of the core, now or later."""
+
+    @abstractmethod
+    def _spoke_early(self) -> None:
+        """Something came in while the greeting is held back."""
 
     @abstractmethod
     def _connect_decided(self, verdict: Verdict) -> None:
@@ -137,6 +149,8 @@ class SessionLoop(ABC):
         self._active_at = self._services.clock()
         self.record.bytes_in += len(data)
         self._core.receive(data)
+        if self._is_greeting_late:
+            self._spoke_early()
         self._advance()
 
     def end_of_input(self) -> None:
@@ -243,14 +257,17 @@ class SessionLoop(ABC):
 
     def _decide(self, stage: str, then: Callable[[Verdict], None]) -> None:
         """Ask the pipeline; `then` gets the verdict, now or when a Task has it."""
-        if not pipeline.PIPELINE[stage]:
+        if not pipeline.checks(stage, self._facts):
             then(PASS)
             return
         asking = pipeline.run(stage, self._facts, self._services.ask)
         try:
             waiting = asking.send(None)
         except StopIteration as stop:
-            then(stop.value)
+            verdict = stop.value
+            if verdict.effects:
+                self._carry_out(verdict.effects)
+            then(verdict)
         except Exception:  # noqa: BLE001 (a fault of a check must not lose the client its answer)
             self._fault(stage)
         else:
@@ -267,8 +284,16 @@ class SessionLoop(ABC):
             self._fault(stage)
         else:
             self._task = None
+            if verdict.effects:
+                self._safely(self._carry_out, verdict.effects)
             self._safely(then, verdict)
         self._safely(self._go_on)
+
+    def _carry_out(self, effects: tuple[Effect, ...]) -> None:
+        """Do what checks want done."""
+        for effect in effects:
+            if effect.kind == LOG:
+                self.record.note(effect.key, is_own=effect.value == 0)
 
     def _safely(self, call: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
         """Call what nobody above would answer for: a fault ends this session and no other one."""
@@ -298,7 +323,10 @@ class SessionLoop(ABC):
         if len(self._known) + len(self._steps) + len(steps) <= STORY_STEPS_MAX:
             steps = (*self._known, *self._steps, *steps)
         sent = (core.sent_code, core.sent)
-        self.record.refuse(stage, check, sent, (facts.sender or b"", facts.recipient), steps)
+        is_whole = stage in (pipeline.DATA, pipeline.MESSAGE)
+        others = tuple(self._recipients) if is_whole else ()
+        envelope = (facts.sender or b"", facts.recipient, others)
+        self.record.refuse(stage, check, sent, envelope, steps)
 
     def _time_out(self, source: str) -> None:
         self._how = "timeout"

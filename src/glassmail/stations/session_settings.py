@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 from glassmail.core.formats.control import Table
 from glassmail.core.policy.facts import PolicySettings
+from glassmail.core.route.rewrite import RoutingTables
 from glassmail.settings.place import Place
-from glassmail.stations.routing import more_rcpthosts, routing_tables
+from glassmail.stations.front_policy import PatternError, policy_settings, problem_of
+from glassmail.stations.routing import more_rcpthosts
 from glassmail.store.cdb import CdbFile
 from glassmail.store.control import Controls, Snapshot
 
@@ -30,6 +32,8 @@ class SessionSettings(NamedTuple):
         is_enhanced: whether enhanced status codes are announced.
         policy: what the checks read.
         problem: why nobody can be served; empty when all is well.
+        program_s: how long a program of the front door may run.
+        open_smtp: path of POP-before-SMTP's entries, empty for none; they count open_smtp_s.
     """
 
     greeting: bytes
@@ -40,6 +44,9 @@ class SessionSettings(NamedTuple):
     is_enhanced: bool
     policy: PolicySettings
     problem: str
+    program_s: int = 60
+    open_smtp: bytes = b""
+    open_smtp_s: int = 10_800
 
 
 class SettingsReader:
@@ -87,14 +94,11 @@ def _build(snapshot: Snapshot, more: CdbFile | None, problem: str) -> SessionSet
     greeting = snapshot.line("smtpgreeting")
     if not greeting:
         problem = problem or "neither control/smtpgreeting nor control/me says who we are"
-    policy = PolicySettings(
-        databytes=snapshot.integer("databytes"),
-        badmailfrom=snapshot.table("badmailfrom"),
-        rcpthosts=_rcpthosts(snapshot),
-        more_rcpthosts=more,
-        is_checking_recipients=snapshot.flag("checkrecipients"),
-        routing=routing_tables(snapshot),
-    )
+    problem = problem or problem_of(snapshot)
+    try:
+        policy = policy_settings(snapshot, more)
+    except PatternError as error:
+        policy, problem = _NO_POLICY, str(error)
     return SessionSettings(
         greeting=greeting,
         me=snapshot.line("me"),
@@ -104,11 +108,14 @@ def _build(snapshot: Snapshot, more: CdbFile | None, problem: str) -> SessionSet
         is_enhanced=snapshot.flag("enhancedcodes"),
         policy=policy,
         problem=problem,
+        program_s=snapshot.integer("timeoutrcptcheck"),
+        open_smtp=snapshot.line("opensmtp"),
+        open_smtp_s=snapshot.integer("opensmtpseconds"),
     )
 
 
-def _rcpthosts(snapshot: Snapshot) -> Table:
-    table = snapshot.table("rcpthosts")
-    if table.is_present or snapshot.flag("openrelay"):
-        return table
-    return Table(table.name, True, {}, f"{table.name} (no such file, and control/openrelay is 0)")
+_EMPTY = Table("", True, {}, "")
+# Of a session that is turned away, since its settings cannot be used.
+_NO_POLICY = PolicySettings(
+    0, _EMPTY, _EMPTY, None, False, RoutingTables(b"", _EMPTY, _EMPTY, _EMPTY)
+)

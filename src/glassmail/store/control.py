@@ -246,7 +246,10 @@ def _parse(setting: Setting, data: bytes | None) -> Value:
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
         raise ControlError(f"{name}:{line}: holds a NUL byte: write the line anew")
     if setting.kind in (Kind.LIST, Kind.MAP):
-        return LazyTable(name, data, is_map=setting.kind is Kind.MAP)
+        lazy = LazyTable(name, data, is_map=setting.kind is Kind.MAP)
+        if setting.is_patterns and data:
+            _check_patterns(lazy.table())
+        return lazy
     if setting.kind is Kind.INT:
         number = control.parse_int(data)
         if number is None and control.parse_line(data):
@@ -258,3 +261,13 @@ def _parse(setting: Setting, data: bytes | None) -> Value:
     if setting.kind is Kind.RAW:
         return data
     return control.parse_line(data)
+
+
+def _check_patterns(table: Table) -> None:
+    # Only a site with such lists loads RE2.
+    from glassmail.core.formats.patterns import PatternError, compile_list
+
+    try:
+        compile_list(table)
+    except PatternError as error:
+        raise ControlError(str(error)) from error

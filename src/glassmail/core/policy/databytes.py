@@ -4,6 +4,7 @@ from glassmail.core.ask import Ask
 from glassmail.core.model.trail import NO, YES, Step
 from glassmail.core.model.verdict import PASS, Verdict
 from glassmail.core.policy.facts import Facts
+from glassmail.core.policy.told import line
 from glassmail.core.protocol import replies
 
 
@@ -15,4 +16,7 @@ async def check(facts: Facts, _ask: Ask) -> Verdict:
     is_within = message.size <= limit
     source = f"{facts.size_source} {limit}"
     step = Step("session.databytes", b"%d" % message.size, YES if is_within else NO, source)
-    return Verdict(None if is_within else replies.DATABYTES, (step,))
+    if is_within:
+        return Verdict(None, (step,))
+    log = line(b"DATABYTES exceeded [%b]" % facts.client.ip)
+    return Verdict(replies.DATABYTES, (step,), (log,))

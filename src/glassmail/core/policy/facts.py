@@ -5,16 +5,23 @@ Pure:
     one in from its command line. Checks read it and never write it.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from glassmail.core.formats.cdb import CdbLookup
 from glassmail.core.formats.control import Table
+from glassmail.core.formats.recipients import RecipientLine
+from glassmail.core.model.reply import Reply
+from glassmail.core.policy import variables
+from glassmail.core.policy.lists import NO_LISTS, Lists
+from glassmail.core.policy.variables import Variables
+from glassmail.core.protocol import wording
 from glassmail.core.protocol.data_reader import BareLineEnd
 from glassmail.core.route.rewrite import RoutingTables
 from glassmail.core.route.tcp_rules import RuleMatch
 
 SUBMISSION = "submission"
 RELAYCLIENT = b"RELAYCLIENT"
+_PREPARED_MAX = 4_096  # rules whose variables are kept read
 
 
 class Client(NamedTuple):
@@ -34,7 +41,17 @@ class Client(NamedTuple):
 
 
 class PolicySettings(NamedTuple):
-    """The settings that checks read, as the session found them at its start."""
+    """The settings that checks read, as the session found them at its start.
+
+    Attributes:
+        lists: badmailfrom and its like, compiled.
+        mf_check: control/mfcheck, for clients without MFCHECK.
+        recipients_max: control/maxrcpt, for clients without MAXRCPT.
+        profile: control/replyprofile; relay_reply: control/relayreply.
+        recipients: control/recipients, None when there is no such file.
+        version: what HELP tells with QMAILSMTPD_HELP_VERSION.
+        prepared: what `Facts` made of rules so far, by the rule's id; None keeps nothing.
+    """
 
     databytes: int
     badmailfrom: Table
@@ -42,6 +59,49 @@ class PolicySettings(NamedTuple):
     more_rcpthosts: CdbLookup | None
     is_checking_recipients: bool
     routing: RoutingTables
+    lists: Lists = NO_LISTS
+    mf_check: int = 0
+    recipients_max: int = 0
+    profile: bytes = b"qmail"
+    relay_reply: bytes = b"rcpthosts"
+    recipients: tuple[RecipientLine, ...] | None = None
+    version: bytes = b""
+    prepared: "dict[int, Prepared] | None" = None
+    break_character: bytes = b"-"
+
+
+class Prepared:
+    """What the variables of one rule mean with one state of the settings.
+
+    Attributes:
+        rule: the rule; it is kept alive, so that its id stays its own.
+        environment: its variables.
+        variables: as values.
+        size_max, size_source: databytes or DATABYTES.
+        wording: replies told in other words.
+        plan: by stage, all checks and those that are asked at all; made by the pipeline.
+    """
+
+    __slots__ = (
+        "environment", "plan", "rule", "size_max", "size_source", "variables", "wording",
+    )  # fmt: skip
+
+    def __init__(self, rule: RuleMatch, settings: PolicySettings) -> None:
+        self.rule = rule
+        environment = self.environment = dict(rule.environment)
+        self.variables: Variables = variables.read(
+            environment, settings.mf_check, settings.recipients_max
+        )
+        self.size_max = settings.databytes
+        self.size_source = "control/databytes"
+        if b"DATABYTES" in environment:
+            self.size_max = variables.number(environment[b"DATABYTES"])
+            self.size_source = rule.source
+        version = settings.version if self.variables.is_telling_version else b""
+        self.wording: dict[Reply, Reply] = wording.wording(
+            settings.profile, settings.relay_reply, environment, version
+        )
+        self.plan: dict[str, tuple[Any, ...]] = {}
 
 
 class MessageFacts(NamedTuple):
@@ -52,12 +112,14 @@ class MessageFacts(NamedTuple):
         hops: header lines that begin with Received or Delivered.
         bare: its first lone CR or LF.
         message_id: its Message-ID without blanks, empty when it has none.
+        mended: its first lone CR or LF that FIXCRIO mended.
     """
 
     size: int
     hops: int = 0
     bare: BareLineEnd | None = None
     message_id: bytes = b""
+    mended: BareLineEnd | None = None
 
 
 class Facts:
@@ -76,6 +138,10 @@ class Facts:
         declared_size: SIZE of MAIL, 0 when not given.
         recipient: the recipient asked about, RELAYCLIENT's value already behind it.
         message: known at stage message.
+        prepared: what the rule's variables mean; `variables` are its values.
+        recipients_asked: RCPT commands of this transaction, this one included.
+        recipients_refused: those of them that were refused.
+        invalid_recipients: recipients of this connection that validrcptto did not have.
     """
 
     __slots__ = (
@@ -83,14 +149,19 @@ class Facts:
         "declared_size",
         "environment",
         "helo",
+        "invalid_recipients",
         "message",
+        "prepared",
         "recipient",
+        "recipients_asked",
+        "recipients_refused",
         "rule",
         "sender",
         "service",
         "settings",
         "size_max",
         "size_source",
+        "variables",
     )
 
     def __init__(
@@ -98,27 +169,34 @@ class Facts:
     ) -> None:
         self.client = client
         self.service = service
-        self.rule = rule
         self.settings = settings
-        self.environment = dict(rule.environment)
-        self.size_max = settings.databytes
-        self.size_source = "control/databytes"
-        if b"DATABYTES" in self.environment:
-            self.size_max = _number(self.environment[b"DATABYTES"])
-            self.size_source = rule.source
+        self.take_rule(rule)
         self.helo: bytes | None = None
         self.sender: bytes | None = None
         self.declared_size = 0
         self.recipient = b""
         self.message: MessageFacts | None = None
+        self.recipients_asked = self.recipients_refused = self.invalid_recipients = 0
+
+    def take_rule(self, rule: RuleMatch) -> None:
+        """Go by this rule and its variables from now on."""
+        kept = self.settings.prepared
+        prepared = kept.get(id(rule)) if kept is not None else None
+        if prepared is None or prepared.rule is not rule:
+            prepared = Prepared(rule, self.settings)
+            if kept is not None:
+                if len(kept) >= _PREPARED_MAX:
+                    kept.clear()
+                kept[id(rule)] = prepared
+        self.rule = rule
+        self.prepared = prepared
+        self.variables = prepared.variables
+        self.environment = prepared.environment
+        self.size_max = prepared.size_max
+        self.size_source = prepared.size_source
 
     @property
     def may_relay(self) -> bool:
         """Tell whether rcpthosts does not bind this client."""
         return RELAYCLIENT in self.environment
 
-
-def _number(text: bytes) -> int:
-    """Read the decimal prefix of a variable; none is 0 (qmail-smtpd.c setup: scan_ulong)."""
-    digits = text[: len(text) - len(text.lstrip(b"0123456789"))]
-    return int(digits[:19]) if digits else 0

@@ -22,14 +22,27 @@ from glassmail.core.model.trail import Step
 from glassmail.core.model.verdict import PASS, Effect, Verdict
 from glassmail.core.policy import (
     authorization,
+    badhelo,
     badmailfrom,
+    badrcptto,
     client_rule,
     databytes,
     declared_size,
+    greetdelay,
+    helocheck,
     hops,
     line_ends,
+    localmfcheck,
+    maxrcpt,
+    mfcheck,
+    rcptcheck,
     recipient_exists,
+    recipients,
     relay,
+    relayrej,
+    tarpit,
+    told,
+    validrcptto,
 )
 from glassmail.core.policy.facts import Facts
 
@@ -46,28 +59,55 @@ CONNECT, HELO, AUTH, MAIL, RCPT, DATA, MESSAGE = STAGES = (
 )
 
 
+def _always(_facts: Facts) -> bool:
+    return True
+
+
 class Named(NamedTuple):
-    """A check under the name that verdicts and events give it."""
+    """A check under the name that verdicts and events give it.
+
+    Attributes:
+        is_active: whether this client's variables and the settings give the check anything to
+            ask; found out once for each rule, so that an unset check costs nothing.
+    """
 
     name: str
     check: Check
+    is_active: Callable[[Facts], bool] = _always
 
 
 PIPELINE: dict[str, tuple[Named, ...]] = {
-    CONNECT: (Named("client_rule", client_rule.check),),
+    CONNECT: (
+        Named("client_rule", client_rule.check),
+        Named("greetdelay", greetdelay.check, greetdelay.is_active),
+    ),
     HELO: (),
     AUTH: (),
     MAIL: (
         Named("authorization", authorization.check),
         Named("declared_size", declared_size.check),
-        Named("badmailfrom", badmailfrom.check),
+        Named("badmailfrom", badmailfrom.check, badmailfrom.is_active),
+        Named("mfcheck", mfcheck.check, mfcheck.is_active),
+        Named("told_mail", told.check_mail, told.is_mail_active),
     ),
     RCPT: (
-        Named("badmailfrom", badmailfrom.check_recipient),
+        Named("maxrcpt", maxrcpt.check, maxrcpt.is_active),
+        Named("relayrej", relayrej.check, relayrej.is_active),
+        Named("told_rcpt", told.check_rcpt, told.is_rcpt_active),
+        Named("badhelo", badhelo.check, badhelo.is_active),
+        Named("helocheck", helocheck.check, helocheck.is_active),
+        Named("badmailfrom", badmailfrom.check_recipient, badmailfrom.is_active),
+        Named("badrcptto", badrcptto.check, badrcptto.is_active),
+        Named("mfdnscheck", mfcheck.check_recipient, mfcheck.is_dns_active),
+        Named("localmfcheck", localmfcheck.check, localmfcheck.is_active),
         Named("relay", relay.check),
-        Named("recipient_exists", recipient_exists.check),
+        Named("tarpit", tarpit.check, tarpit.is_active),
+        Named("validrcptto", validrcptto.check, validrcptto.is_active),
+        Named("recipients", recipients.check, recipients.is_active),
+        Named("recipient_exists", recipient_exists.check, recipient_exists.is_active),
+        Named("rcptcheck", rcptcheck.check, rcptcheck.is_active),
     ),
-    DATA: (),
+    DATA: (Named("tarpit", tarpit.check_data, tarpit.is_active),),
     MESSAGE: (
         Named("line_ends", line_ends.check),
         Named("hops", hops.check),
@@ -76,16 +116,28 @@ PIPELINE: dict[str, tuple[Named, ...]] = {
 }
 
 
+def checks(stage: str, facts: Facts) -> tuple[Named, ...]:
+    """Return the checks that this client is asked at a stage."""
+    named = PIPELINE[stage]
+    plan = facts.prepared.plan
+    found = plan.get(stage)
+    if found is None or found[0] is not named:
+        found = plan[stage] = (named, tuple(each for each in named if each.is_active(facts)))
+    active: tuple[Named, ...] = found[1]
+    return active
+
+
 async def run(stage: str, facts: Facts, ask: Ask) -> Verdict:
     """Ask the checks of a stage in their order, up to the first that answers the client."""
     steps: list[Step] = []
     effects: list[Effect] = []
-    for name, check in PIPELINE[stage]:
+    for name, check, _is_active in checks(stage, facts):
         verdict = await check(facts, ask)
         if verdict is PASS:
             continue
         steps += verdict.steps
         effects += verdict.effects
         if verdict.reply is not None:
-            return Verdict(verdict.reply, tuple(steps), tuple(effects), name)
+            reply = facts.prepared.wording.get(verdict.reply, verdict.reply)
+            return Verdict(reply, tuple(steps), tuple(effects), name)
     return Verdict(None, tuple(steps), tuple(effects)) if steps or effects else PASS

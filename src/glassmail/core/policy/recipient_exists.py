@@ -24,6 +24,11 @@ def is_asked(facts: Facts, recipient: bytes) -> bool:
     return route(recipient, settings.routing).channel is Channel.LOCAL
 
 
+def is_active(facts: Facts) -> bool:
+    """Tell whether recipients are looked up at all."""
+    return facts.settings.is_checking_recipients
+
+
 async def check(facts: Facts, ask: Ask) -> Verdict:
     """Refuse a recipient of our own domains that nobody answers for."""
     if not facts.settings.is_checking_recipients:

@@ -11,20 +11,35 @@ from glassmail.core.policy.facts import RELAYCLIENT, Facts
 from glassmail.core.protocol import replies
 from glassmail.core.route.rcpthosts import is_allowed
 
+QUESTION = "session.relayclient"
+
 
 def final_recipient(facts: Facts, recipient: bytes) -> bytes:
-    """Return the recipient as it is queued: with RELAYCLIENT's value behind it."""
-    return recipient + facts.environment.get(RELAYCLIENT, b"")
+    """Return the recipient as it is queued: with RELAYCLIENT's value behind it.
+
+    Many how-tos write RELAYCLIENT=" " and mean an empty value: blanks alone are not put behind.
+    """
+    value = facts.environment.get(RELAYCLIENT, b"")
+    return recipient + value if value.strip() else recipient
 
 
-async def check(facts: Facts, _ask: Ask) -> Verdict:
+async def check(facts: Facts, ask: Ask) -> Verdict:
     """Refuse a recipient whose domain is not ours, from a client without relaying rights."""
     if facts.may_relay:
-        step = Step("session.relayclient", facts.client.ip, YES, facts.rule.source)
-        return Verdict(None, (step,))
+        return Verdict(None, (Step(QUESTION, facts.client.ip, YES, _source(facts)),))
     settings = facts.settings
     allowed, step = is_allowed(facts.recipient, settings.rcpthosts, settings.more_rcpthosts)
     if allowed:
         return Verdict(None, (step,))
-    relay = Step("session.relayclient", facts.client.ip, NO, facts.rule.source)
-    return Verdict(replies.RCPTHOSTS, (relay, step))
+    relay = Step(QUESTION, facts.client.ip, NO, facts.rule.source)
+    domain = facts.recipient[facts.recipient.rfind(b"@") + 1 :]
+    here = await ask.leads_here(domain)
+    mistaken = here.steps if here is not None else ()
+    return Verdict(replies.RCPTHOSTS, (relay, *mistaken, step))
+
+
+def _source(facts: Facts) -> str:
+    value = facts.environment[RELAYCLIENT]
+    if value and not value.strip():
+        return f'{facts.rule.source} (RELAYCLIENT is a blank, taken as empty: write RELAYCLIENT="")'
+    return facts.rule.source

@@ -60,6 +60,7 @@ class DataReader:
         "_size_max",
         "bare",
         "header",
+        "mended",
         "rest",
         "size",
     )
@@ -80,6 +81,7 @@ class DataReader:
         self.rest: bytes | None = None
         self.size = 0
         self.bare: BareLineEnd | None = None
+        self.mended: BareLineEnd | None = None  # the first that was mended
         self.header = HeaderScan()
 
     @property
@@ -140,6 +142,8 @@ class DataReader:
             if self.bare is None:
                 self.bare = self._find_bare(block)
             return block.replace(b"\r\n.", b"\r\n").replace(b"\r\n", b"\n")
+        if self.mended is None:
+            self.mended = self._find_bare(block)
         even = block.replace(b"\r\n.", b"\r\n").replace(b"\r\n", b"\n")
         return even.replace(b"\r", b" ")
 

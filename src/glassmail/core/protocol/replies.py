@@ -73,6 +73,76 @@ TOO_MANY_RECIPIENTS = _declare(
 NO_MAILBOX = _declare(
     "no_mailbox", 550, b"sorry, no mailbox here by that name. (#5.1.1)"
 )
+RELAYED = _declare(
+    "relayed", 553, b"sorry, that domain isn't allowed to be relayed thru this MTA (#5.7.1)"
+)
+# --- the combined patch (rules-interface, 5) ---------------------------------------------------
+BADHELO = _declare(
+    "badhelo", 553, b"sorry, your HELO host name has been denied (#5.7.1)"
+)
+BADRCPTTO = _declare(
+    "badrcptto", 553, b"sorry, your envelope recipient has been denied (#5.7.1)"
+)
+SENDER_DOMAIN = _declare(
+    "sender_domain", 553, b"sorry, your envelope sender domain must exist (#5.7.1)"
+)
+DNS_SOFT = _declare("dns_soft", 451, b"DNS temporary failure (#4.3.0)")
+NO_RELAY_FORMS = _declare("no_relay_forms", 553, b"we don't relay (#5.7.1)")
+VALIDRCPTTO = _declare(
+    "validrcptto", 553, b"sorry, this recipient is not in my validrcptto list (#5.7.1)"
+)
+TOO_MANY_INVALID = _declare(
+    "too_many_invalid", 421, b"too many invalid addresses, goodbye (#4.3.0)", close=True
+)
+PRE_GREET = _declare("pre_greet", 554, b"SMTP protocol violation", close=True, status=b"5.5.1")
+CHECK_REFUSED = _declare(
+    "check_refused", 553, b"sorry, no mailbox here by that name. (#5.1.1)"
+)
+CHECK_DEFERRED = _declare("check_deferred", 421, b"unable to verify recipient (#4.3.0)")
+CHECK_FAILED = _declare(
+    "check_failed", 421, b"unable to execute recipient check (#4.3.0)", close=True
+)
+SPAM_IGNORED = _declare("spam_ignored", 250, b"ok Your SPAM has been ignored.")
+NO_SPAM = _declare("no_spam", 554, b"we do not accept SPAM (#5.3.0)")
+# --- s/qmail (its REPLY_ texts go before ` (#`) ------------------------------------------------
+SENDER_INVALID = _declare(
+    "sender_invalid", 553, b"sorry, invalid sender address specified (#5.7.1)"
+)
+RECIPIENTS = _declare("recipients", 550, b"sorry, no mailbox by that name (#5.7.1)")
+RECIPIENTS_450 = _declare(
+    "recipients_450", 450, b"sorry, mailbox currently unavailable (#4.2.1)"
+)
+RECIPIENTS_FAILED = _declare(
+    "recipients_failed", 421, b"unable to check recipients (#4.3.0)", close=True
+)
+NOTORIOUS = _declare(
+    "notorious", 503, b"DATA command not accepted at this time (#5.5.1)", close=True
+)
+SQ_HELO = _declare("sq_helo", 550, b"sorry, invalid HELO/EHLO greeting  (#5.7.1)")
+SQ_BADMAILFROM = _declare(
+    "sq_badmailfrom", 553, b"sorry, your envelope sender is in my badmailfrom list  (#5.7.1)"
+)
+SQ_BADRCPTTO = _declare(
+    "sq_badrcptto", 553, b"sorry, your envelope recipient is in my badrcptto list  (#5.7.1)"
+)
+SQ_RCPTHOSTS = _declare(
+    "sq_rcpthosts", 553, b"sorry, that domain isn't in my list of allowed rcpthosts  (#5.7.1)"
+)
+SQ_SENDER_DOMAIN = _declare(
+    "sq_sender_domain", 553, b"sorry, your envelope sender must exist  (#5.7.1)"
+)
+SQ_SENDER_INVALID = _declare(
+    "sq_sender_invalid", 553, b"sorry, invalid sender address specified  (#5.7.1)"
+)
+SQ_RECIPIENTS = _declare("sq_recipients", 550, b"sorry, no mailbox by that name  (#5.7.1)")
+SQ_UNIMPLEMENTED = _declare("sq_unimplemented", 500, b"unimplemented (#5.5.1)")
+SQ_LINE_ENDS = _declare(
+    "sq_line_ends", 451, b"Bare Line Feeds (LF) are not accepted in SMTP; CRLF is required "
+    b"according to RFC 2822.", close=True, status=b"4.6.0",
+)
+SQ_HELP = _declare(
+    "sq_help", 214, b"sqmail home page: http://fehcom.de/sqmail.html", status=b"2.0.0"
+)
 # --- this project's own -----------------------------------------------------------------------
 # tcpserver hangs up on a denied client without a word: a reply without text is never sent.
 DENIED = _declare("denied", 554, b"", close=True)

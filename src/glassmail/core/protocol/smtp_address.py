@@ -105,3 +105,18 @@ def replace_literal(address: bytes, is_ours: Callable[[str], bool], localiphost:
 
 def _is_octet(text: bytes) -> bool:
     return 0 < len(text) <= 3 and not text.strip(b"0123456789") and int(text) < 256
+
+
+def upcoming(buffer: bytes, start: int, limit: int) -> list[bytes]:
+    """Return the recipients of the RCPT commands that stand next in a buffer of commands."""
+    recipients: list[bytes] = []
+    while len(recipients) < limit:
+        end = buffer.find(b"\r\n", start)
+        if end < 0 or buffer[start : start + 5].upper() != b"RCPT ":
+            break
+        parsed = parse(buffer[start + 5 : end].lstrip(b" "))
+        if parsed is None:
+            break
+        recipients.append(parsed[0])
+        start = end + 2
+    return recipients

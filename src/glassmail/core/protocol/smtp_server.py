@@ -74,6 +74,7 @@ class BodyEnds(NamedTuple):
         bare: the first lone CR or LF.
         hops: header lines that begin with Received or Delivered.
         message_id: the Message-ID field without blanks.
+        mended: the first lone CR or LF that was mended.
     """
 
     size: int
@@ -81,6 +82,7 @@ class BodyEnds(NamedTuple):
     bare: BareLineEnd | None
     hops: int
     message_id: bytes
+    mended: BareLineEnd | None = None
 
 
 class Reset(NamedTuple):
@@ -122,6 +124,7 @@ class SmtpServer:
         sent_code: its code.
         errors: 4xx and 5xx since the last accepted message.
         unsent: what `output` would return.
+        wording: refusals (and HELP) that this client is told in other words.
     """
 
     __slots__ = (
@@ -140,6 +143,7 @@ class SmtpServer:
         "state",
         "suffix",
         "unsent",
+        "wording",
     )
 
     def __init__(self, suffix: bytes = b"", *, is_enhanced: bool = False) -> None:
@@ -149,6 +153,7 @@ class SmtpServer:
         self.sent = b""
         self.sent_code = 0
         self.errors = 0
+        self.wording: dict[Reply, Reply] = {}
         self._buffer = b""
         self._at = 0
         self._is_group = False  # whether a line now begun came in one read with what was before
@@ -239,6 +244,7 @@ class SmtpServer:
             self.errors += 1
             if self.errors > ERRORS_PER_SESSION_MAX and not reply.close:
                 reply = replies.TOO_MANY_ERRORS
+        named, reply = reply, self.wording.get(reply, reply) if self.wording else reply
         if reply.text:
             # Greeting and HELO answers carry no enhanced code (RFC 2034, 4).
             is_enhanced = self.is_enhanced and not is_plain and reply.code != 220
@@ -254,7 +260,7 @@ class SmtpServer:
             self._buffer = b""
             self._at = 0
             self._body = None
-        return reply
+        return named
 
     # --- events --------------------------------------------------------------------------------
 
@@ -285,18 +291,7 @@ class SmtpServer:
 
         A caller may ask about them together; each still comes as an event in its turn.
         """
-        recipients: list[bytes] = []
-        buffer, start = self._buffer, self._at
-        while len(recipients) < limit:
-            end = buffer.find(b"\r\n", start)
-            if end < 0 or buffer[start : start + 5].upper() != b"RCPT ":
-                break
-            parsed = smtp_address.parse(parse(buffer[start:end])[1])
-            if parsed is None:
-                break
-            recipients.append(parsed[0])
-            start = end + 2
-        return recipients
+        return smtp_address.upcoming(self._buffer, self._at, limit)
 
     def _take_line(self) -> bytes | Refused | None:
         buffer, start = self._buffer, self._at
@@ -382,7 +377,7 @@ class SmtpServer:
             self._body = None
             header = body.header
             self._ended = BodyEnds(
-                body.size, body.is_too_long, body.bare, header.hops, header.message_id
+                body.size, body.is_too_long, body.bare, header.hops, header.message_id, body.mended
             )
         if piece:
             return BodyChunk(piece)

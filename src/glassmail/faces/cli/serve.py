@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+import time
 
 import click
 
@@ -14,6 +15,7 @@ from glassmail.core.formats.listen import Listener, ListenError
 from glassmail.daemons.supervisor.child import Main
 from glassmail.daemons.supervisor.process import CANNOT_START, ServeError, Supervisor
 from glassmail.settings.place import Place, find_root
+from glassmail.stations.client_rules import ClientRules
 from glassmail.store.control import ControlError, Controls, Snapshot, read_file
 
 DAEMONS = {
@@ -46,6 +48,7 @@ def _serve(place: Place, *, one_user: bool) -> int:
     settings = Controls(place.control).snapshot()
     listeners = _listeners(place)
     _refuse_open_relay(settings)
+    ClientRules(place.tcp_rules, time.monotonic, is_guarded=not settings.flag("openrelay"))
     _refuse_second_owner(place)
     uids, is_one_user = _identities(place, one_user=one_user)
     if not is_one_user:

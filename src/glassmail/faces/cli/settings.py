@@ -3,13 +3,16 @@
 import json
 import os
 import sys
+from dataclasses import asdict
 
 import click
 
+from glassmail.core.formats.tcp_rules import TcpRulesError, parse
 from glassmail.settings.control_files import SETTINGS
 from glassmail.settings.place import Place, find_root
 from glassmail.settings.registry import Kind, Setting
-from glassmail.store.control import ControlError, Snapshot, take_snapshot
+from glassmail.settings.variables import VARIABLES
+from glassmail.store.control import ControlError, Snapshot, read_file, take_snapshot
 
 _root = click.option("--root", metavar="DIR", help="the site (default: $GLASSMAIL_ROOT)")
 _json = click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
@@ -38,11 +41,25 @@ def list_(root: str | None, *, as_json: bool) -> None:
             click.echo(f"{' ' if is_set else '.'} {setting.name:<18} {shown}")
 
 
+@settings.command("variables")
+@_json
+def variables(*, as_json: bool) -> None:
+    """List the variables that rules of control/tcp.smtp can set for clients."""
+    for each in VARIABLES.values():
+        if as_json:
+            click.echo(json.dumps(asdict(each)))
+        else:
+            click.echo(f"{each.name:<24} {each.values}")
+
+
 @settings.command()
 @_root
 @click.argument("name")
 def get(root: str | None, name: str) -> None:
-    """Print the value in force, default included."""
+    """Print the value in force, default included; of a variable, the rules that set it."""
+    if name in VARIABLES:
+        _rules_with(name, Place(find_root(root)))
+        return
     click.echo(_value(_find(name), _snapshot(root)))
 
 
@@ -50,6 +67,15 @@ def get(root: str | None, name: str) -> None:
 @click.argument("name")
 def doc(name: str) -> None:
     """Say what a setting means, who reads it when, and its default."""
+    variable = VARIABLES.get(name)
+    if variable is not None:
+        click.echo(variable.about)
+        click.echo("set in   control/tcp.smtp, for the clients of a rule")
+        click.echo(f"values   {variable.values}")
+        click.echo(f"seen     at {variable.when}")
+        click.echo(f"default  {variable.default}")
+        click.echo(f"known from {variable.source}")
+        return
     setting = _find(name)
     click.echo(setting.about)
     click.echo(f"file     control/{setting.name} ({setting.kind.value})")
@@ -61,6 +87,25 @@ def doc(name: str) -> None:
         click.echo("default  the content of control/me" + (f", else {text}" if text else ""))
     elif text is not None:
         click.echo(f"default  {text}")
+
+
+def _rules_with(name: str, place: Place) -> None:
+    """Print each rule for clients that sets a variable."""
+    try:
+        data = read_file(place.tcp_rules) or b""
+        rules = parse(data, "control/tcp.smtp")
+    except (ControlError, TcpRulesError) as error:
+        click.echo(f"glass settings: {error}", err=True)
+        sys.exit(3)
+    told = dict.fromkeys(
+        rule.source
+        for rule in rules.rules.values()
+        if any(variable == name.encode("ascii") for variable, _value in rule.environment)
+    )
+    for source in told:
+        click.echo(source)
+    if not told:
+        click.echo(f"no rule of control/tcp.smtp sets {name}; default: {VARIABLES[name].default}")
 
 
 def _find(name: str) -> Setting:

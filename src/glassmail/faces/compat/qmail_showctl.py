@@ -19,6 +19,7 @@ from glassmail.settings.control_files import SETTINGS
 from glassmail.settings.place import Place, find_root
 from glassmail.settings.registry import Kind
 from glassmail.settings.showctl import BUILT, QMAIL, Sentence, own_sentences
+from glassmail.settings.variables import VARIABLES
 from glassmail.store.control import ControlError, read_file
 
 _TROUBLE = b"Oops! Trouble reading this file.\n"
@@ -151,7 +152,8 @@ class _Files:
             return b"(Default.) %b\n" % missing.encode("ascii")
         lines = [_safe(line) for _number, line in lines_of(data)]
         pre, post = before.encode("ascii"), after.encode("ascii")
-        return b"\n" + b"".join(b"%b%b%b\n" % (pre, line, post) for line in lines)
+        told = b"".join(b"%b%b%b\n" % (pre, line, post) for line in lines)
+        return b"\n" + told + (_variables(lines) if sentence.name == "tcp.smtp" else b"")
 
     def _number(self, sentence: Sentence, data: bytes | None) -> bytes:
         setting = SETTINGS[sentence.name]
@@ -187,6 +189,16 @@ class _Files:
         if int(os.stat(source).st_mtime) > int(os.stat(built).st_mtime):  # whole seconds, as qmail
             return b"Oops! %b is older than %b.\n" % _names(built, source)
         return b"Modified recently enough; hopefully up to date.\n"
+
+
+def _variables(lines: list[bytes]) -> bytes:
+    """Tell what the variables of these rules mean."""
+    told = [
+        b"Variable %b: %b\n" % (name.encode("ascii"), each.about.encode("ascii"))
+        for name, each in VARIABLES.items()
+        if any(b",%b=" % name.encode("ascii") in line for line in lines)
+    ]
+    return b"".join(told)
 
 
 _WITHOUT_RCPTHOSTS = (

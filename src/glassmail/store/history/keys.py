@@ -22,7 +22,7 @@ import msgspec
 
 from glassmail.core.model.address import fold
 from glassmail.events.queue import Accepted, Started
-from glassmail.events.smtpd import Refused, SessionEnded
+from glassmail.events.smtpd import Handed, Refused, SessionEnded
 
 HASH_BITS = 40
 OFFSET_BITS = 24
@@ -78,7 +78,7 @@ class KeyMaker:
         elif kind is Started:
             keys.add(number_key(b"m", event.message))  # type: ignore[attr-defined]
             keys.add(self._text(b"a", fold(event.address)))  # type: ignore[attr-defined]
-        elif kind is Refused:
+        elif kind is Refused or kind is Handed:
             self._refused(event, keys)  # type: ignore[arg-type]
         elif kind is SessionEnded:
             keys.add(self._text(b"p", event.client.encode()))  # type: ignore[attr-defined]
@@ -108,11 +108,11 @@ class KeyMaker:
                 return  # a story made by another version: its message is found by all else
             keys.add(self._text(b"p", client.encode()))
 
-    def _refused(self, event: Refused, keys: set[int]) -> None:
+    def _refused(self, event: Refused | Handed, keys: set[int]) -> None:
         keys.add(self._text(b"p", event.client.encode()))
         if event.code:
             keys.add(number_key(b"c", event.code))
-        for address in (event.sender, event.recipient):
+        for address in (event.sender, event.recipient, *event.recipients):
             if address:
                 keys.add(self._text(b"a", fold(address)))
 

@@ -8,7 +8,7 @@ from glassmail.events import codec
 from glassmail.events.case import Query
 from glassmail.events.codec import AnyEvent
 from glassmail.events.queue import Accepted, Started
-from glassmail.events.smtpd import Refused, SessionEnded
+from glassmail.events.smtpd import Handed, Refused, SessionEnded
 from glassmail.store.history.keys import bare_message_id, number_key, text_key
 
 
@@ -42,7 +42,8 @@ def _matches_as(kind: str, event: AnyEvent, query: Query, text: bytes) -> bool:
     if kind == "message":
         return getattr(event, "message", 0) == query.number
     if kind == "code":
-        if not isinstance(event, Accepted | Refused | SessionEnded) or event.code != query.number:
+        told = Accepted | Refused | SessionEnded | Handed
+        if not isinstance(event, told) or event.code != query.number:
             return False
         return _has_part(event, query.part)
     if kind == "address":
@@ -55,7 +56,7 @@ def _matches_as(kind: str, event: AnyEvent, query: Query, text: bytes) -> bool:
     return _is_from_client(event, query.text)
 
 
-def _has_part(event: Accepted | Refused | SessionEnded, part: int) -> bool:
+def _has_part(event: Accepted | Refused | SessionEnded | Handed, part: int) -> bool:
     if isinstance(event, SessionEnded):
         # A session that did nothing else is told by its end; else its messages and refusals tell.
         return not part and not event.accepted and not event.refused
@@ -67,13 +68,13 @@ def _addresses(event: AnyEvent) -> tuple[bytes, ...]:
         return (event.sender, *event.recipients)
     if isinstance(event, Started):
         return (event.address,)
-    if isinstance(event, Refused):
-        return (event.sender, event.recipient)
+    if isinstance(event, Refused | Handed):
+        return (event.sender, event.recipient, *event.recipients)
     return ()
 
 
 def _is_from_client(event: AnyEvent, client: str) -> bool:
-    if isinstance(event, Refused):
+    if isinstance(event, Refused | Handed):
         return event.client == client
     if isinstance(event, SessionEnded):
         return event.client == client and not event.accepted and not event.refused

@@ -20,7 +20,7 @@ from glassmail.events import codec
 from glassmail.events.case import Case, Found, Query
 from glassmail.events.codec import AnyEvent
 from glassmail.events.queue import Accepted, Ended
-from glassmail.events.smtpd import Refused, SessionEnded
+from glassmail.events.smtpd import Handed, Refused, SessionEnded
 from glassmail.store.history.days import day_of
 from glassmail.store.history.keys import number_key
 from glassmail.store.history.matching import keys_of, matches
@@ -93,6 +93,8 @@ class Search:
 
     def _root(self, event: AnyEvent, query: Query) -> AnyEvent | None:
         """Return the event a match's case begins with: an Accepted, or a Refused or end."""
+        if isinstance(event, Handed):
+            return event
         if isinstance(event, Refused | SessionEnded):
             message = self._accepted_of_session(event)
             is_told = message is not None and (
@@ -157,7 +159,7 @@ class Search:
     def _case(self, root: AnyEvent) -> Case:
         code, part = getattr(root, "code", 0), getattr(root, "part", 0)
         message = 0
-        if isinstance(root, Refused | SessionEnded):
+        if isinstance(root, Refused | SessionEnded | Handed):
             events = self._session(root, part)
         elif isinstance(root, Accepted):
             message = root.message
@@ -247,7 +249,9 @@ class Search:
             other
             for other in others
             if (isinstance(other, SessionEnded) and other.code == code)
-            or (isinstance(other, Refused) and other.code == code and other.part in parts)
+            or (
+                isinstance(other, Refused | Handed) and other.code == code and other.part in parts
+            )
         ]
 
     def _around(self, key: int, at: int) -> Iterator[AnyEvent]:
@@ -282,7 +286,7 @@ def _fitting(events: list[AnyEvent]) -> tuple[int, bytes]:
 
 
 def _identity(root: AnyEvent) -> _Identity:
-    if isinstance(root, Refused | SessionEnded):
+    if isinstance(root, Refused | SessionEnded | Handed):
         code = root.code or root.at
-        return "s", code, root.part if isinstance(root, Refused) else 0
+        return "s", code, root.part if not isinstance(root, SessionEnded) else 0
     return "m", getattr(root, "message", 0), root.at if isinstance(root, Accepted) else 0

@@ -84,4 +84,86 @@ QUESTIONS: dict[str, Question] = catalogue(
         "did the queue take the message of {subject}?",
         "The client is told 250 only after the queue has the message durably.",
     ),
+    Question(
+        "session.greetdelay",
+        "is {subject} greeted late?",
+        "GREETDELAY holds the greeting back; programs that send spam often do not wait for it. "
+        "With DROP_PRE_GREET whoever speaks first is refused.",
+    ),
+    Question(
+        "session.mfcheck",
+        "does {subject} take mail?",
+        "MFCHECK, control/mfcheck and MFDNSCHECK: the sender's domain needs an MX record that "
+        "names a host, or an address of its own; else no bounce could ever reach it.",
+    ),
+    Question(
+        "session.maxrcpt",
+        "may this message have {subject} recipients?",
+        "MAXRCPT, MAXRECIPIENTS or control/maxrcpt bound the recipients of one message, refused "
+        "ones included; the client sends the rest later.",
+    ),
+    Question(
+        "session.relayrej",
+        "does {subject} hold another address?",
+        "RELAYREJ refuses local parts with `@`, `%` or `!`, which servers behind might relay.",
+    ),
+    Question(
+        "session.badhelo",
+        "is {subject} in badhelo?",
+        "Names, wildcards and regular expressions of control/badhelo against the name in HELO or "
+        "EHLO; answered at each RCPT.",
+    ),
+    Question(
+        "session.helocheck",
+        "is {subject} a good name for this client?",
+        "HELOCHECK of the client's rule: a name must be given (`!`, `.`), be its name in DNS "
+        "(`=`), or have an address (`A`) or MX record (`M`).",
+    ),
+    Question(
+        "session.badrcptto",
+        "is {subject} in badrcptto?",
+        "Addresses, `@domain`s and patterns of control/badrcptto, for every client; of "
+        "control/badrcpttonorelay for those that may not relay.",
+    ),
+    Question(
+        "session.localmfcheck",
+        "may this client send as {subject}?",
+        "LOCALMFCHECK binds the envelope sender of clients that may relay: to our own domains, "
+        "to the client's user, or to one domain.",
+    ),
+    Question(
+        "session.tarpit",
+        "may {subject} go on naming recipients at once?",
+        "TARPITCOUNT and TARPITDELAY slow down, or refuse, clients that name very many or very "
+        "many wrong recipients.",
+    ),
+    Question(
+        "session.validrcptto",
+        "is {subject} a valid recipient?",
+        "VALIDRCPTTO_CDB: the address, its extensions cut to `-default`, then `@domain`; a value "
+        "that begins with `-` refuses.",
+    ),
+    Question(
+        "session.invalid-recipients",
+        "did {subject} name few wrong recipients so far?",
+        "VALIDRCPTTO_LIMIT hangs up on a client that guesses recipients.",
+    ),
+    Question(
+        "session.recipients",
+        "does control/recipients have {subject}?",
+        "Files and programs of s/qmail's control/recipients, from the top, up to the first that "
+        "knows the recipient.",
+    ),
+    Question(
+        "session.rcptcheck",
+        "does the site's own program accept {subject}?",
+        "RCPTCHECK names a program that is asked last about each recipient; exit code 100 and 111 "
+        "refuse, with the text that it writes to descriptor 4.",
+    ),
+    Question(
+        "session.queue-program",
+        "did the program in the queue's place take the message of {subject}?",
+        "QMAILQUEUE names a program that gets message and envelope instead of the queue; what it "
+        "hands on becomes another message.",
+    ),
 )
