@@ -185,7 +185,9 @@ def test_a_full_disk(small_disk, make_site):
     assert len([s for s in subjects[TAMMY] if s != b"hello"]) == kept
     assert len(set(subjects[TAMMY])) == len(subjects[TAMMY])
     starts = {row["role"]: row["starts"] for row in site.children()}
-    assert starts == {**dict.fromkeys(starts, 1), "remote": 2}
+    # The one that was killed may need another start while there is no room; nobody else does.
+    assert starts.pop("remote") >= 2
+    assert set(starts.values()) == {1}, site.children()
     assert site.server.poll() is None
 
 
