@@ -67,6 +67,7 @@ def of_refusal(steps: Trail, address: bytes, code: int) -> Advice:
 
 # Question that a refusal rests on -> remedy, and the one for "cannot tell".
 _SESSION = {
+    "session.client-rule": ("client_denied", ""),
     "session.badmailfrom": ("badmailfrom", ""),
     "session.badrcptto": ("badrcptto", ""),
     "session.badhelo": ("badhelo", ""),

@@ -68,6 +68,8 @@ _ALL = (
            "ask the sender for the error that they got; see where the domain's MX leads and "
            "whether its port is open", "glass trace --probe {address}"),
     # --- the session ---
+    Remedy("client_denied", "a rule for clients denies this one",
+           "change that rule, or put one for this client into control/tcp.smtp: {source}"),
     Remedy("rcpthosts", "{domain} is not in rcpthosts",
            "let other servers send mail for {domain} here", "echo {domain} >>control/rcpthosts"),
     Remedy("relay", "{domain} is not in rcpthosts, and the client {client} may not relay",

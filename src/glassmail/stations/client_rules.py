@@ -14,6 +14,7 @@ from glassmail.core.formats import cdb, tcp_rules
 from glassmail.core.formats.cdb import CdbError
 from glassmail.core.formats.tcp_rules import TcpRules, TcpRulesError
 from glassmail.core.policy import open_relay
+from glassmail.core.policy.facts import Client
 from glassmail.core.route.tcp_rules import RuleMatch, match
 from glassmail.stations.limits import CACHED_MATCHES_MAX
 from glassmail.stations.open_smtp import OpenSmtp
@@ -124,3 +125,25 @@ def _read(path: str, stamps: tuple[_Stamp, _Stamp]) -> TcpRules:
         ) from error
     except CdbError as error:
         raise ControlError(f"{name}: {error}: build it anew with tcprules") from error
+
+
+def meet(
+    rules: ClientRules, client: Client, settings: SessionSettings, now_ns: Callable[[], int]
+) -> tuple[RuleMatch, Client]:
+    """Find the rule for a client, and who it is by the rule's variables."""
+    rule = rules.match(client.ip, client.host, client.info)
+    if settings.open_smtp:
+        rule = rules.with_opening(rule, client.ip, settings, now_ns() // 1_000_000_000)
+    return rule, _known_client(client, rule.environment) if rule.environment else client
+
+
+def _known_client(client: Client, environment: tuple[tuple[bytes, bytes], ...]) -> Client:
+    """Let the rule's variables say who the client is (tcpserver sets them before the program)."""
+    for name, value in environment:
+        if name == b"TCPREMOTEHOST":
+            client = client._replace(host=value)
+        elif name == b"TCPREMOTEINFO":
+            client = client._replace(info=value)
+        elif name == b"TCPREMOTEIP":
+            client = client._replace(ip=value)
+    return client

@@ -33,6 +33,7 @@ from glassmail.core.protocol import replies
 from glassmail.core.protocol.smtp_commands import State
 from glassmail.core.protocol.smtp_server import Event, SmtpServer
 from glassmail.stations.body import Body
+from glassmail.stations.client_rules import meet
 from glassmail.stations.eager import resume
 from glassmail.stations.limits import (
     DATA_S_MAX,
@@ -90,12 +91,7 @@ class SessionLoop(ABC):
         self._services = services
         self._wire = wire
         settings = self._settings = services.settings.now()
-        rule = services.rules.match(client.ip, client.host, client.info)
-        if settings.open_smtp:
-            now = services.now_ns() // 1_000_000_000
-            rule = services.rules.with_opening(rule, client.ip, settings, now)
-        if rule.environment:
-            client = _known_client(client, rule.environment)
+        rule, client = meet(services.rules, client, settings, services.now_ns)
         self._facts = Facts(client, service, rule, settings.policy)
         self.record = Record(services.tell, services.now_ns, client, service)
         number = self.record.code = services.queue.take_code()
@@ -334,15 +330,3 @@ class SessionLoop(ABC):
         step = Step("session.patience", self._facts.client.ip, NO, source)
         self._told("command", "timeout", (step,))
         self._advance()
-
-
-def _known_client(client: Client, environment: tuple[tuple[bytes, bytes], ...]) -> Client:
-    """Let the rule's variables say who the client is (tcpserver sets them before the program)."""
-    for name, value in environment:
-        if name == b"TCPREMOTEHOST":
-            client = client._replace(host=value)
-        elif name == b"TCPREMOTEINFO":
-            client = client._replace(info=value)
-        elif name == b"TCPREMOTEIP":
-            client = client._replace(ip=value)
-    return client

@@ -15,6 +15,7 @@ VERBS = {
     "status": "status",
     "trace": "trace",
     "why": "why",
+    "policy": "policy",
     "queue": "queue",
     "settings": "settings",
     "log": "log",

@@ -1,9 +1,13 @@
-"""`glass trace ADDRESS`: what would happen to mail for it, question by question."""
+"""`glass trace`: what would happen to mail for an address, or to a client's session."""
 
+import asyncio
+import ipaddress
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+from typing import Any
 
 import click
 
@@ -11,6 +15,7 @@ from glassmail.core.formats.daemons import DaemonsError
 from glassmail.core.formats.dns_servers import DnsServersError
 from glassmail.explain.instructions import State
 from glassmail.explain.remedies import Advice
+from glassmail.explain.session import SessionQuestion, Stage, trace_session
 from glassmail.explain.steps import printable, shown, step_row, step_text
 from glassmail.explain.trace import Hop, Inquiry, Trace, trace_address
 from glassmail.settings.place import DEFAULT_ROOT, ROOT_VARIABLE, Place, find_root
@@ -20,7 +25,7 @@ _EXIT = {State.FINE: 0, State.PROBLEM: 1, State.UNKNOWN: 3}
 
 
 @click.command("trace")
-@click.argument("address")
+@click.argument("address", required=False)
 @click.option(
     "--root", metavar="DIR", help=f"The site; else ${ROOT_VARIABLE}, else {DEFAULT_ROOT}."
 )
@@ -31,12 +36,39 @@ _EXIT = {State.FINE: 0, State.PROBLEM: 1, State.UNKNOWN: 3}
     is_flag=True,
     help="Try the connections too, and see where the MX of a domain of ours leads.",
 )
-def trace(address: str, root: str | None, as_json: bool, dns: bool, probe: bool) -> None:
+@click.option("--client", metavar="IP", help="Trace the session of this client instead.")
+@click.option("--name", metavar="HOST", help="The client's name in DNS (TCPREMOTEHOST).")
+@click.option("--helo", metavar="NAME", help="What it says in HELO.")
+@click.option("--from", "sender", metavar="ADDRESS", help="Its MAIL FROM; may be empty.")
+@click.option("--rcpt", "recipients", metavar="ADDRESS", multiple=True, help="A RCPT TO.")
+@click.option("--service", type=click.Choice(["smtp", "submission"]), default="smtp")
+@click.option("--run-programs", is_flag=True, help="Let RCPTCHECK's program be asked, too.")
+@click.pass_context
+def trace(
+    context: click.Context,
+    /,
+    address: str | None,
+    root: str | None,
+    as_json: bool,
+    dns: bool,
+    probe: bool,
+    **_session: object,
+) -> None:
     """Tell what would happen to mail for ADDRESS, and why; nothing is sent or changed.
+
+    With --client it is a client's session that is traced, by the checks of the SMTP server:
+    --helo, --from and --rcpt are its commands (--from is empty when only --rcpt is given).
 
     Exit status: 0 fine, 1 a problem was found, 3 cannot tell (the reason is said).
     """
     place = Place(find_root(root))
+    given = context.params
+    if (given["client"] is None) == (address is None):
+        raise click.UsageError("name an ADDRESS, or a client by --client")
+    if address is None:
+        sys.exit(_trace_client(place, given, as_json=as_json))
+    if any(given[name] for name in ("name", "helo", "sender", "recipients", "run_programs")):
+        raise click.UsageError("--name, --helo, --from, --rcpt and --run-programs need --client")
     try:
         if not os.path.isdir(place.control):
             raise FileNotFoundError(f"{place.control}: no such directory: name the site by --root")
@@ -51,6 +83,92 @@ def trace(address: str, root: str | None, as_json: bool, dns: bool, probe: bool)
     for line in json_lines(found) if as_json else text_lines(found):
         click.echo(line)
     sys.exit(_EXIT[found.state])
+
+
+def _trace_client(place: Place, given: dict[str, Any], *, as_json: bool) -> int:
+    try:
+        ipaddress.ip_address(given["client"])
+    except ValueError as error:
+        raise click.UsageError(f"--client {given['client']}: not a numeric address") from error
+    sender = "" if given["sender"] is None and given["recipients"] else given["sender"]
+    asked = SessionQuestion(
+        os.fsencode(given["client"]),
+        given["service"],
+        None if given["helo"] is None else os.fsencode(given["helo"]),
+        None if sender is None else os.fsencode(sender),
+        tuple(os.fsencode(recipient) for recipient in given["recipients"]),
+        None if given["name"] is None else os.fsencode(given["name"]).lower(),
+        given["run_programs"],
+    )
+    try:
+        stages = asyncio.run(trace_session(place, asked))
+    except (ControlError, DaemonsError, DnsServersError, OSError) as error:
+        click.echo(f"glass trace: {printable(str(error))}", err=True)
+        is_closed = isinstance(error.__cause__ or error, PermissionError)
+        return _EXIT[State.UNKNOWN if is_closed else State.PROBLEM]
+    for line in session_json(stages) if as_json else session_text(stages):
+        click.echo(line)
+    return _EXIT[_state(stages)]
+
+
+def _state(stages: Sequence[Stage]) -> State:
+    if any(stage.is_refused for stage in stages):
+        return State.PROBLEM
+    return State.UNKNOWN if any(stage.is_open for stage in stages) else State.FINE
+
+
+_COMMANDS = {"connect": "connection from", "helo": "HELO", "mail": "MAIL FROM", "rcpt": "RCPT TO",
+             "data": "DATA"}  # fmt: skip
+
+
+def session_text(stages: Sequence[Stage]) -> Iterator[str]:
+    """Write the stages of a session for people."""
+    for number, stage in enumerate(stages):
+        if number:
+            yield ""
+        argument = shown(stage.subject)
+        bracketed = f"<{argument}>" if stage.name in ("mail", "rcpt") else argument
+        yield f"{_COMMANDS[stage.name]} {bracketed}".rstrip()
+        yield from step_text(stage.steps, indent=2)
+        silence = "depends on the program" if stage.is_open else "hung up on without a word"
+        yield f"  reply: {shown(stage.reply) or silence}"
+        if stage.decided_by:
+            yield f"  decided by: the check {stage.decided_by}"
+        if stage.advice.id:
+            yield from wrap(f"  remedy: {printable(stage.advice.sentence)}", 80,
+                            subsequent_indent="    ", break_on_hyphens=False)  # fmt: skip
+    yield ""
+    yield f"decision: {_decision(stages)}"
+
+
+def _decision(stages: Sequence[Stage]) -> str:
+    recipients = [stage for stage in stages if stage.name == "rcpt"]
+    refused = [shown(stage.subject) for stage in recipients if stage.is_refused]
+    if refused and len(refused) < len(recipients):
+        return f"accepted, but not for {', '.join(refused)}"
+    words = {State.PROBLEM: "refused", State.UNKNOWN: "cannot tell: ask with --run-programs",
+             State.FINE: "accepted"}  # fmt: skip
+    return words[_state(stages)]
+
+
+def session_json(stages: Sequence[Stage]) -> Iterator[str]:
+    """Write the stages for programs: a line for each step with its `stage`, then the stage's end.
+
+    Fields of the end: stage, argument, code, reply, decided_by (name of a check of `glass policy
+    list`), fault, remedy.
+    """
+    for stage in stages:
+        for step in stage.steps:
+            yield json.dumps({"stage": stage.name, **step_row(step)})
+        yield json.dumps({
+            "stage": stage.name,
+            "argument": shown(stage.subject),
+            "code": stage.code,
+            "reply": shown(stage.reply),
+            "decided_by": stage.decided_by,
+            "fault": stage.advice.id,
+            "remedy": printable(stage.advice.sentence),
+        })
 
 
 def text_lines(found: Trace) -> Iterator[str]:

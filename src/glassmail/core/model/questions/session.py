@@ -34,6 +34,11 @@ QUESTIONS: dict[str, Question] = catalogue(
         "variable DATABYTES, before the message is sent.",
     ),
     Question(
+        "session.leads_here",
+        "do the MX records of {subject} lead here?",
+        "Asked by trace only: mail for a domain that is not ours comes by a mistaken MX record.",
+    ),
+    Question(
         "session.badmailfrom",
         "is {subject} in badmailfrom?",
         "The whole envelope sender, then its `@domain`. Asked at MAIL, answered at each RCPT, "

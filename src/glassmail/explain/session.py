@@ -1,0 +1,200 @@
+"""What would happen to a client's session: the checks of the SMTP server, asked without a client.
+
+Purpose:
+    `trace_session` goes through the stages connect, helo, mail, rcpt and data as a session does,
+    by core.policy.pipeline, with the site's rules, settings and files. No connection is needed
+    and nothing is changed: nobody waits, no program runs unless that is asked for.
+
+Always:
+    - The answers come from the same checks as the server's; here is only the order of commands.
+    - What was not asked because somebody has to be run for it is told as a step, not guessed.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from glassmail.core.ask import Existence, ProgramEnd
+from glassmail.core.formats.client_keys import unmapped
+from glassmail.core.model.limits import HELO_BYTES_MAX
+from glassmail.core.model.reply import Reply
+from glassmail.core.model.trail import NO, UNKNOWN, YES, Step, Trail
+from glassmail.core.policy import pipeline, relay
+from glassmail.core.policy.facts import Client, Facts
+from glassmail.core.protocol import replies
+from glassmail.core.protocol.smtp_address import replace_literal
+from glassmail.explain.advice import of_refusal
+from glassmail.explain.remedies import NONE, Advice
+from glassmail.net.dns import MxRecord, Status
+from glassmail.net.own_addresses import is_ours
+from glassmail.settings.place import Place
+from glassmail.stations.client_rules import ClientRules, meet
+from glassmail.stations.existence import Sources, account_exists
+from glassmail.stations.front_ask import FrontAsk
+from glassmail.stations.resolve import sources_of
+from glassmail.stations.routing import routing_tables
+from glassmail.stations.session_settings import SettingsReader
+from glassmail.store.control import Controls
+
+EXCHANGERS_MAX = 5  # MX hosts looked up to see whether one is this host
+NOT_RUN = "not run: use --run-programs"
+
+
+class SessionQuestion(NamedTuple):
+    """What is asked about.
+
+    Attributes:
+        client: numeric address.
+        service: smtp or submission.
+        helo: None: no HELO is said; sender: None: nothing after HELO.
+        host: the client's name in DNS (TCPREMOTEHOST), None when unknown.
+        runs_programs: whether RCPTCHECK and programs of control/recipients may run.
+    """
+
+    client: bytes
+    service: str = "smtp"
+    helo: bytes | None = None
+    sender: bytes | None = None
+    recipients: tuple[bytes, ...] = ()
+    host: bytes | None = None
+    runs_programs: bool = False
+
+
+class Stage(NamedTuple):
+    """One command and what became of it.
+
+    Attributes:
+        name: connect, helo, mail, rcpt, data.
+        subject: the command's argument.
+        steps: every question asked.
+        reply: as it would be sent, without trace code and line end.
+        code: its code; 0 when a program would have to be run to tell.
+        decided_by: name of the check that refused; empty when none did.
+    """
+
+    name: str
+    subject: bytes
+    steps: Trail
+    reply: bytes
+    code: int
+    decided_by: str
+    advice: Advice
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether it depends on a program that was not run."""
+        return not self.code
+
+    @property
+    def is_refused(self) -> bool:
+        """Tell whether the client is turned away here."""
+        return self.code >= 400
+
+
+class _DryAsk(FrontAsk):
+    """Answers from the files themselves, without the keeper; nobody waits."""
+
+    def __init__(self, place: Place, controls: Controls, *, runs_programs: bool) -> None:
+        super().__init__(place, "trace", controls)
+        snapshot = controls.snapshot()
+        self._runs_programs = runs_programs
+        self._sources = Sources(
+            routing_tables(snapshot),
+            sources_of(place, snapshot.line("breakcharacter")),
+            snapshot.line("defaultdelivery"),
+        )
+
+    async def account_exists(self, recipient: bytes) -> Existence:
+        return account_exists(recipient, self._sources)
+
+    async def pause(self, seconds: float) -> None:
+        del seconds
+
+    async def check_recipient(self, path: bytes, environment: Mapping[bytes, bytes]) -> ProgramEnd:
+        if not self._runs_programs:
+            return ProgramEnd(0, problem=NOT_RUN)
+        return await super().check_recipient(path, environment)
+
+    async def ask_program(self, arguments: tuple[bytes, ...], address: bytes) -> ProgramEnd:
+        if not self._runs_programs:
+            return ProgramEnd(0, problem=NOT_RUN)
+        return await super().ask_program(arguments, address)
+
+    async def leads_here(self, domain: bytes) -> Existence | None:
+        """Ask DNS whether mail for a domain comes here; then its MX records may be a mistake."""
+        if not domain:
+            return None
+        found = await self.resolver().ask(domain, "MX")
+        hosts = [each.name for each in found.records if isinstance(each, MxRecord)]
+        for host in hosts[:EXCHANGERS_MAX]:
+            for kind in ("A", "AAAA"):
+                answer = await self.resolver().ask(host, kind)
+                for record in answer.records:
+                    if isinstance(record, str) and is_ours(record):
+                        source = f"MX {host.decode('ascii', 'replace')} has our address {record}"
+                        return Existence(YES, (Step("session.leads_here", domain, YES, source),))
+        told = UNKNOWN if found.status is Status.FAILED else NO
+        return Existence(told, (Step("session.leads_here", domain, told, found.detail),))
+
+
+async def trace_session(place: Place, asked: SessionQuestion) -> tuple[Stage, ...]:
+    """Tell what a client's session would be, up to the first command that ends it.
+
+    Raises:
+        ControlError: a control file or the rules cannot be used.
+        OSError, DaemonsError: users/daemons cannot be used.
+        DnsServersError: control/dnsserver cannot be used.
+    """
+    controls = Controls(place.control)
+    settings = SettingsReader(controls, place, time.monotonic).now()
+    rules = ClientRules(place.tcp_rules, time.monotonic)
+    client = Client(unmapped(asked.client), 0, asked.host)
+    rule, client = meet(rules, client, settings, time.time_ns)
+    facts = Facts(client, asked.service, rule, settings.policy)
+    ask = _DryAsk(place, controls, runs_programs=asked.runs_programs)
+    if settings.problem:
+        step = Step("session.service", client.ip, NO, settings.problem)
+        return (_stage("connect", client.ip, (step,), replies.NO_CONTROLS, "service"),)
+    greeting = facts.environment.get(b"SMTPGREETING", settings.greeting)
+
+    def unliteral(address: bytes) -> bytes:
+        return replace_literal(address, is_ours, settings.localiphost)
+
+    stages: list[Stage] = []
+
+    async def go(name: str, subject: bytes, good: Reply) -> bool:
+        verdict = await pipeline.run(name, facts, ask)
+        reply = verdict.reply or good
+        stages.append(_stage(name, subject, verdict.steps, reply, verdict.decided_by))
+        return not stages[-1].is_refused
+
+    if not await go(pipeline.CONNECT, client.ip, replies.greeting(greeting)):
+        return tuple(stages)
+    if asked.helo is not None:
+        facts.helo = asked.helo[:HELO_BYTES_MAX]
+        if not await go(pipeline.HELO, asked.helo, replies.helo(greeting)):
+            return tuple(stages)
+    if asked.sender is None:
+        return tuple(stages)
+    facts.sender = unliteral(asked.sender)
+    if not await go(pipeline.MAIL, asked.sender, replies.MAIL_OK):
+        return tuple(stages)
+    accepted = 0
+    for recipient in asked.recipients:
+        facts.recipient = relay.final_recipient(facts, unliteral(recipient))
+        facts.recipients_asked += 1
+        is_taken = await go(pipeline.RCPT, recipient, replies.RCPT_OK)
+        accepted += is_taken
+        facts.recipients_refused += not is_taken
+    if accepted:
+        facts.recipient = b""
+        await go(pipeline.DATA, b"", replies.GO_AHEAD)
+    return tuple(stages)
+
+
+def _stage(name: str, subject: bytes, steps: Trail, reply: Reply, decided_by: str) -> Stage:
+    if any(step.answer == UNKNOWN and NOT_RUN in step.source for step in steps):
+        return Stage(name, subject, steps, b"", 0, "", NONE)
+    wire = replies.render(reply, b"", is_enhanced=False)[:-2] if reply.text else b""
+    advice = of_refusal(steps, subject, reply.code) if reply.code >= 400 else NONE
+    return Stage(name, subject, steps, wire, reply.code, decided_by, advice)
