@@ -4,7 +4,7 @@ import pytest
 
 from glassmail.core.formats.quota import Quota
 from glassmail.store import maildir, maildir_quota
-from glassmail.store.maildir_quota import add, has_room
+from glassmail.store.maildir_quota import add, percent, room, usage
 
 LIMIT = Quota(1_000, 3)
 
@@ -13,6 +13,10 @@ LIMIT = Quota(1_000, 3)
 def path(tmp_path):
     maildir.make(os.fsencode(tmp_path / "Maildir"))
     return os.fsencode(tmp_path / "Maildir") + b"/"
+
+
+def fits(path, limit, size):
+    return room(path, limit, size).fits
 
 
 def put(path, name, size):
@@ -32,23 +36,23 @@ def test_the_first_question_counts(path):
     put(path, b".Trash/cur/3", 900)
     maildir.make(path + b".Sent")
     put(path, b".Sent/cur/4,S=100:2,", 1)
-    assert has_room(path, Quota(1_000, 0), 400)
+    assert fits(path, Quota(1_000, 0), 400)
     assert sums(path) == b"1000S\n600 3\n"
-    assert not has_room(path, Quota(1_000, 0), 401)
+    assert not fits(path, Quota(1_000, 0), 401)
 
 
 def test_sums_are_kept_by_appending(path):
-    assert has_room(path, LIMIT, 900)
+    assert fits(path, LIMIT, 900)
     add(path, LIMIT, 900)
     assert sums(path) == b"1000S,3C\n0 0\n900 1\n"
-    assert not has_room(path, LIMIT, 101)
-    assert has_room(path, LIMIT, 100)
+    assert not fits(path, LIMIT, 101)
+    assert fits(path, LIMIT, 100)
 
 
 def test_the_count_of_messages_is_limited(path):
     for _ in range(3):
         add(path, LIMIT, 1)
-    assert not has_room(path, LIMIT, 1)
+    assert not fits(path, LIMIT, 1)
 
 
 def test_add_without_sums_counts(path):
@@ -57,12 +61,67 @@ def test_add_without_sums_counts(path):
     assert sums(path) == b"1000S,3C\n12 2\n"
 
 
-def test_old_sums_that_say_full_are_counted_anew(path):
+def test_an_old_count_that_says_full_is_counted_anew(path):
     add(path, LIMIT, 5_000)
-    assert not has_room(path, LIMIT, 1)
+    assert not fits(path, LIMIT, 1)
     os.utime(path + b"maildirsize", (1, 1))
-    assert has_room(path, LIMIT, 1)
+    maildir_quota._known.clear()
+    assert fits(path, LIMIT, 1)
     assert sums(path) == b"1000S,3C\n0 0\n"
+
+
+def test_changes_that_say_full_are_counted_anew_at_once(path):
+    assert fits(path, LIMIT, 1)
+    add(path, LIMIT, 5_000)  # a message that somebody removed without a word
+    assert fits(path, LIMIT, 1)
+    assert sums(path) == b"1000S,3C\n0 0\n"
+
+
+def test_only_what_is_new_is_read(path):
+    assert fits(path, LIMIT, 1)
+    for size in (100, 200):
+        add(path, LIMIT, size)
+    assert room(path, LIMIT, 1) == (True, 300, 2)
+    with open(path + b"maildirsize", "ab") as file:
+        file.write(b"-100 -1\n5")  # a line that is not yet whole
+    assert room(path, LIMIT, 1) == (True, 200, 1)
+    with open(path + b"maildirsize", "ab") as file:
+        file.write(b"0 1\n")
+    assert room(path, LIMIT, 1) == (True, 250, 2)
+
+
+def test_a_replaced_file_is_read_from_its_start(path):
+    assert fits(path, LIMIT, 1)
+    add(path, LIMIT, 100)
+    assert room(path, LIMIT, 1).held == 100
+    with open(path + b"maildirsize", "r+b") as file:  # the same inode, as a reused number is
+        file.truncate()
+        file.write(b"1000S,3C\n700 1\n5 1\n")
+    assert room(path, LIMIT, 1).held == 705
+
+
+def test_a_long_file_is_shortened_and_counted_after_a_while(path):
+    limit = Quota(1_000_000, 0)
+    assert fits(path, limit, 1)
+    for _ in range(1_000):
+        add(path, limit, 100)
+    assert room(path, limit, 1) == (True, 100_000, 1_000)  # our own count is fresh
+    assert sums(path) == b"1000000S\n100000 1000\n"
+    for _ in range(1_000):
+        add(path, limit, 100)
+    maildir_quota._known.clear()
+    assert room(path, limit, 1) == (True, 0, 0)
+
+
+def test_how_full(path):
+    assert percent(90, 1, Quota(100, 0)) == 90
+    assert percent(10, 95, Quota(100, 100)) == 95
+    put(path, b"new/1.a,S=300", 1)
+    assert usage(path, LIMIT) == (300, 1)
+    assert not os.path.exists(path + b"maildirsize")
+    assert fits(path, LIMIT, 1)
+    add(path, LIMIT, 7)
+    assert usage(path, LIMIT) == (307, 2)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +130,7 @@ def test_old_sums_that_say_full_are_counted_anew(path):
 def test_sums_of_another_quota_or_torn_or_long_are_counted_anew(path, text):
     with open(path + b"maildirsize", "wb") as file:
         file.write(text)
-    assert has_room(path, LIMIT, 1)
+    assert fits(path, LIMIT, 1)
     assert sums(path) == b"1000S,3C\n0 0\n"
 
 
