@@ -47,15 +47,15 @@ from glassmail.core.protocol.data_reader import END, DataReader
 from glassmail.core.protocol.header_scan import HeaderScan
 from glassmail.core.protocol.remote_reply import ReplyError, ReplyReader
 from glassmail.core.protocol.smtp_client import SmtpClient, State
-from glassmail.core.protocol.smtp_server import (
+from glassmail.core.protocol.smtp_events import (
     BodyEnds,
     DataBegins,
     Helo,
     Mail,
     Quit,
     Rcpt,
-    SmtpServer,
 )
+from glassmail.core.protocol.smtp_server import SmtpServer
 from glassmail.core.protocol.smtp_transaction import Transaction
 from glassmail.core.route.verp import bounce_recipient, delivery_sender
 

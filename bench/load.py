@@ -55,12 +55,13 @@ def send(server: Server, load: Send) -> float:
         share = ["-s", "1", "-m", str(load.count // len(load.recipients)), *size]
         _in_loops([_source(server, share, name) for name in load.recipients], load.sessions)
     elif load.per_connection == 1:
-        arguments = ["-s", str(min(load.sessions, load.count)), "-m", str(load.count), *size]
+        arguments = ["-s", str(min(load.sessions, load.count, server.sessions_most)), "-m", str(load.count), *size]
         _run(_source(server, arguments, recipient))
     else:
         arguments = ["-d", "-s", "1", "-m", str(load.per_connection), *size]
         command = _source(server, arguments, recipient)
-        _in_loops([command] * (load.count // load.per_connection), load.sessions)
+        sessions = min(load.sessions, server.sessions_most)
+        _in_loops([command] * (load.count // load.per_connection), sessions)
     return begun
 
 

@@ -22,6 +22,7 @@ class OpenSmtpd(Server):
 
     name = "opensmtpd"
     idle_connections = 200
+    sessions_most = 5  # its listen(2) backlog: a sixth waits a second for its next SYN
 
     def __init__(self, layout: Layout) -> None:
         super().__init__(layout)
@@ -47,6 +48,7 @@ class OpenSmtpd(Server):
         """Write the configuration and make the directories that the package would make."""
         self.surround()
         base = self.layout.base
+        self._ask_no_resolver()
         for name, mode, uid, gid in (
             ("spool", 0o755, 0, 0), ("lib", 0o755, 0, 0), ("run", 0o755, 0, 0),
             ("lib/opensmtpd", 0o755, 0, 0), ("lib/opensmtpd/empty", 0o755, 0, 0),
@@ -67,6 +69,14 @@ class OpenSmtpd(Server):
                 domain=DOMAIN, port=self.layout.port, home=self.layout.home,
                 relay_port=self.layout.relay_port or 25,
             ))  # fmt: skip
+
+    def _ask_no_resolver(self) -> None:
+        """Have its reverse look-ups of clients answered by /etc/hosts alone."""
+        path = os.path.join(self.etc, "resolv.conf")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        with open(path, "w", encoding="ascii") as out:
+            out.write("nameserver 127.0.0.1\nlookup file\n")
 
     def command(self) -> list[str]:
         """OpenSMTPD in the foreground."""

@@ -74,6 +74,7 @@ class Server:
 
     name = "?"
     idle_connections = 5_000
+    sessions_most = 1_000  # at once; a peer may listen for fewer
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
