@@ -8,6 +8,7 @@ import time
 import pytest
 
 from glassmail.core.model.envelope import Envelope
+from glassmail.daemons.queue import dispatcher
 from glassmail.events.queue import Accepted, Bounced, Discarded, Ended, Settled, Started
 from glassmail.net.messages import (
     Declined,
@@ -354,3 +355,23 @@ def test_zero_recipients_end_at_once(site):
     assert isinstance(client.enqueue([]), Enqueued)
     kinds = [type(e) for e in site.log.until(Ended)]
     assert Started not in kinds
+
+
+def test_local_deliveries_gather_while_others_are_under_way(tmp_path, monkeypatch):
+    monkeypatch.setattr(dispatcher, "GATHER_STARTS_S", 2.0)  # the queue is a fork of this process
+    site = QueueSite(tmp_path, locals=b"here.test\n")
+    try:
+        local, clients = site.peer("local"), [site.peer("client") for _ in range(3)]
+        clients[0].enqueue([b"joe@here.test"])
+        assert len(local.targets()) == 1  # the first one waits for nobody
+        began = time.monotonic()
+        for client in clients[1:]:
+            client.enqueue([b"ann@here.test"])  # two commits
+        together = local.targets()
+        assert [job.message for job, _target in together] == [2, 3]
+        assert time.monotonic() - began > 1.0
+        for _job, target in together:
+            local.settle(target, "K")
+        assert site.log.until(Ended)
+    finally:
+        site.close()

@@ -19,6 +19,7 @@ silent.test. 100 IN TXT "neither MX nor address"
 hollow.test. 100 IN MX 10 silent.test.
 listed.test. 100 IN MX 10 here.test.
 """
+FAILING = {"unknown.test": "servfail"}
 LETTER = b"Subject: hello\r\nFrom: sender@src.test\r\n\r\nbody\r\n"
 
 
@@ -34,7 +35,7 @@ class DnsThread:
 
     async def _serve(self):
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        async with FakeDns(self._zone) as server:
+        async with FakeDns(self._zone, FAILING) as server:
             self.port = server.port
             self._ready.set()
             await self._end.wait()

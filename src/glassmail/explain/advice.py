@@ -191,7 +191,8 @@ def _mailbox(case: _Case) -> Advice | None:
     if case.text != _NO_MAILDIR:
         return None
     step = case.last("routing.mailbox", NO) or case.last("delivery.maildir", NO)
-    path = show(os.path.join(case.home, step.subject)) if step is not None else show(case.home)
+    below = step.subject.removeprefix(b"./") if step is not None else b""
+    path = show(os.path.join(case.home, below))
     source = step.source if step is not None else "it is no Maildir"
     return advise("mailbox_closed", path=path, source=source, user=_user_of(case))
 

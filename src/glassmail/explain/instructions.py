@@ -80,7 +80,8 @@ def follow(parsed: DotQmail, is_executable: bool, scene: Scene, steps: list[Step
             # qmail-local stops at a failing line; forwards are sent at the end, so none goes out.
             return Effect(tuple(words), tuple(forwards), effect.state, effect.advice, has_asked)
     if not words:
-        words.append("take it and throw it away, for no line does anything")
+        words = ["take it and throw it away, for no line does anything"]
+        return Effect(tuple(words), (), advice=advise("vanishes", file=scene.file))
     return Effect(tuple(words), tuple(forwards), asks_owner=has_asked or will_ask)
 
 

@@ -67,3 +67,18 @@ def test_removed_messages_do_not_start():
     lane.add(make_pass(2, 1))
     lane.remove(1)
     assert [s.turn.message for s in lane.take()] == [2]
+
+
+def test_what_waits_fills_the_free_slots_or_the_wanted_count():
+    lane = Lane(10, groups_recipients=False)
+    assert not lane.fills(5)
+    lane.add(make_pass(1, 3))
+    lane.add(make_pass(2, 1, is_fresh=False))
+    assert not lane.fills(5)
+    lane.add(make_pass(3, 1))
+    assert lane.fills(5)
+    assert not lane.fills(6)
+    lane.used = 5
+    assert lane.fills(6)
+    lane.used = 10
+    assert lane.fills(6)  # nothing is free: to wait for company gains nothing

@@ -16,6 +16,7 @@ Always:
 """
 
 from collections import deque
+from itertools import chain
 from typing import Generic, NamedTuple, TypeVar
 
 from glassmail.core.model.address import split_address
@@ -112,6 +113,16 @@ class Lane(Generic[T]):
     def ready(self) -> int:
         """Passes that wait for a slot."""
         return len(self._fresh) + len(self._due)
+
+    def fills(self, count: int) -> bool:
+        """Tell whether what waits would fill the free slots, or is `count` recipients."""
+        wanted = min(count, self.free)
+        waiting = 0
+        for turn in chain(self._fresh, self._due):
+            waiting += len(turn.waiting)
+            if waiting >= wanted:
+                return True
+        return False
 
     def add(self, turn: Pass[T]) -> None:
         """Let a pass wait for slots."""

@@ -27,6 +27,7 @@ from glassmail.daemons.queue.limits import (
     DUE_PAGE,
     FRESH_BYTES_MAX,
     FRESH_PASSES_MAX,
+    GATHERED_STARTS_MAX,
 )
 from glassmail.events.queue import Load, Settled, Started
 from glassmail.net.messages import Result
@@ -144,6 +145,12 @@ class Deliveries:
         self.lanes[channel].add(Pass(active.id, channel, active, waiting, is_fresh=is_fresh))
 
     # --- starting ---
+
+    def may_gather(self, channel: int) -> bool:
+        """Tell whether starts could wait for company: others run, and slots would stay free."""
+        lane = self.lanes[channel]
+        is_busy = lane.used > 0 and not self._backlog[channel]
+        return is_busy and not lane.fills(GATHERED_STARTS_MAX)
 
     def start(self, channel: int, clock: Clock) -> list[Start[Active]]:
         """Take what may start on a channel now, reading due passes as slots allow."""

@@ -7,7 +7,7 @@ from glassmail.core.schedule.dispatch import Start
 from glassmail.daemons.queue.active import Active
 from glassmail.daemons.queue.deliveries import Deliveries
 from glassmail.daemons.queue.intake import Capability, Clock
-from glassmail.daemons.queue.limits import JOBS_BYTES_MAX, JOBS_MAX
+from glassmail.daemons.queue.limits import GATHER_STARTS_S, JOBS_BYTES_MAX, JOBS_MAX
 from glassmail.daemons.queue.peers import Peer
 from glassmail.net.messages import Deliver, Job, Result, Target
 from glassmail.store.queue.disk import QueueDisk
@@ -26,6 +26,7 @@ class Dispatcher:
         self._disk = disk
         self._capability = capability
         self._peers: dict[int, Peer] = {}
+        self._local_started = 0.0  # seconds since 1970 of the last local start
 
     def connected(self, peer: Peer, clock: Clock) -> None:
         """A delivery process said hello; it replaces an older one."""
@@ -50,12 +51,28 @@ class Dispatcher:
         channel = _ROLES.get(peer.role)
         return channel is not None and self._peers.get(channel) is peer
 
-    def run(self, clock: Clock) -> None:
-        """Start what may start."""
+    def run(self, clock: Clock) -> float:
+        """Start what may start.
+
+        Local deliveries that others are ahead of by less than GATHER_STARTS_S wait for company:
+        each batch has its price in the starter, its workers and two syncs.
+
+        Returns:
+            Seconds after which to run again for those that wait; 0 when none does.
+        """
+        wait = 0.0
         for channel, peer in list(self._peers.items()):
+            if channel == LOCAL and self._deliveries.lanes[LOCAL].ready:
+                now = clock.nanoseconds / 1e9
+                since = now - self._local_started
+                if 0 <= since < GATHER_STARTS_S and self._deliveries.may_gather(LOCAL):
+                    wait = GATHER_STARTS_S - since
+                    continue
+                self._local_started = now
             starts = self._deliveries.start(channel, clock)
             if starts:
                 self._send(peer, starts, clock)
+        return wait
 
     def _send(self, peer: Peer, starts: list[Start[Active]], clock: Clock) -> None:
         jobs: list[Job] = []

@@ -19,4 +19,8 @@ LONGEST_SLEEP_S = 300.0  # a clock that jumped is noticed at least this often
 # in the last one nobody waits.
 GATHER_FROM = 3
 GATHER_S = 0.001
+# So do local deliveries: batches leave at most this often while others are under way, unless they
+# fill the free slots or reach GATHERED_STARTS_MAX.
+GATHER_STARTS_S = 0.010
+GATHERED_STARTS_MAX = 64
 FACTS_SEND_S = 0.05  # how long committed facts wait for company on their way to the log

@@ -80,6 +80,7 @@ class QueueProcess:
         self._is_scheduled = False
         self._last_batch = 0  # messages and results of the last commit
         self._facts_timer: asyncio.TimerHandle | None = None
+        self._starts_timer: asyncio.TimerHandle | None = None
         self._wake_timer: asyncio.TimerHandle | None = None
         self._wake_at: int | None = None
         self._has_told_end = self._has_told_gap = False
@@ -143,11 +144,21 @@ class QueueProcess:
             return
         try:
             if not self.intake.is_full:
-                self.dispatcher.run(clock)
+                self._start_deliveries(clock)
         except apsw.Error as error:  # a page that cannot be read
             self._broken(self.facts.mark, error)
             return
         self._after(clock)
+
+    def _start_deliveries(self, clock: Clock) -> None:
+        wait = self.dispatcher.run(clock)
+        if wait and self._starts_timer is None:
+            self._starts_timer = self._loop.call_later(wait, self._starts_due)
+
+    def _starts_due(self) -> None:
+        self._starts_timer = None
+        if not self._is_scheduled:
+            self._round()
 
     def _has_failed(self) -> bool:
         return self._is_broken
