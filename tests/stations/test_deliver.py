@@ -331,16 +331,22 @@ def test_dry_run_says_what_qmail_local_says(home, ext):
         pytest.skip("root may read every file; test_qmail_local asks as somebody else")
     furnish(home)
     home.terms = home.terms._replace(default_delivery=b"./DEFAULT/")
-    report = dry_run(home.task(ext.encode()), home.terms)
+    planned = dry_run(home.task(ext.encode()), home.terms)
     codes = {K: 0, Z: 111, D: 100}
-    assert (report.text, codes[report.outcome]) == probe()[ext]
+    # The sample's run had both descriptors in one file.
+    printed = planned.warning + planned.said + planned.report.text
+    assert (printed, codes[planned.report.outcome]) == probe()[ext]
     assert home.forwards == []
 
 
 def test_dry_run_in_a_sticky_home_warns_and_goes_on(home):
     home.directory.chmod(0o1700)
-    report = dry_run(home.task(dash=b""), home.terms)
-    warning = b"Warning: home directory is sticky.\n"
-    assert said(report) == (K, warning + b"maildir ./Maildir/\ndid 1+0+0\n")
+    planned = dry_run(home.task(dash=b""), home.terms)
+    assert planned.warning == b"Warning: home directory is sticky.\n"
+    assert planned.said == b"maildir ./Maildir/\ndid 1+0+0\n"
+    assert said(planned.report) == (K, b"")
+    planned = dry_run(home.task(b"nobody"), home.terms)  # the home is looked at first
+    assert planned.warning == b"Warning: home directory is sticky.\n"
+    assert said(planned.report) == (D, b"Sorry, no mailbox here by that name. (#5.1.1)\n")
     text = b"Home directory is sticky: user is editing his .qmail file. (#4.2.1)\n"
     assert said(home.deliver(dash=b"")) == (Z, text)

@@ -18,6 +18,7 @@ many at once, stations.deliver_alone for one.
 """
 
 from collections.abc import Callable, Generator
+from typing import NamedTuple
 
 from glassmail.core.formats.dot_qmail import Instruction, Kind
 from glassmail.core.model.limits import HEADER_SCAN_BYTES_MAX
@@ -39,7 +40,7 @@ from glassmail.stations.deliver_report import (
 from glassmail.stations.deliver_requests import Forward
 from glassmail.stations.deliver_wants import Course, Task, Terms, Want
 from glassmail.stations.programs import Ended
-from glassmail.stations.resolve import DotQmailFound, find_dot_qmail
+from glassmail.stations.resolve import EDITING, DotQmailFound, find_dot_qmail
 from glassmail.store.letter import LetterError
 from glassmail.store.maildir import Folders, MaildirError
 
@@ -168,21 +169,38 @@ class _Running:
         return did + b"qp %d\n" % want.message
 
 
-def dry_run(task: Task, terms: Terms) -> Report:
-    """Tell what a delivery would do, as `qmail-local -n` prints it; touches nothing."""
+class DryRun(NamedTuple):
+    """What `qmail-local -n` prints.
+
+    Attributes:
+        warning: for descriptor 2, first.
+        said: for descriptor 1: a line for each instruction, and the counts.
+        report: how it ends; the text of one that is no success goes to descriptor 2.
+    """
+
+    warning: bytes
+    said: bytes
+    report: Report
+
+
+def dry_run(task: Task, terms: Terms) -> DryRun:
+    """Tell what a delivery would do; touches nothing."""
     found = find_dot_qmail(task.user, True, terms.default_delivery)
+    is_edited = any(
+        step.question == "routing.home" and step.source.endswith(EDITING) for step in found.steps
+    )
+    warning = STICKY if is_edited else b""
     if found.report is not None or found.dot_qmail is None:
-        return found.report or Report(Outcome.DEFERRAL, b"", found.steps)
+        return DryRun(warning, b"", found.report or Report(Outcome.DEFERRAL, b"", found.steps))
     said: list[bytes] = []
-    if any(step.question == "routing.home" and step.answer == NO for step in found.steps):
-        said.append(STICKY)
     counts = dict.fromkeys(Kind, 0)
     for instruction in found.dot_qmail.instructions:
         counts[instruction.kind] += 1
         refused = refusal(instruction, found.is_executable)
         if refused is not None:
-            return Report(Outcome.DEFERRAL, b"".join((*said, refused)), found.steps)
+            report = Report(Outcome.DEFERRAL, refused, found.steps)
+            return DryRun(warning, b"".join(said), report)
         said.append(b"%b %b\n" % (instruction.kind.value.encode(), instruction.argument))
     files = counts[Kind.MAILDIR] + counts[Kind.MBOX]
     said.append(b"did %d+%d+%d\n" % (files, counts[Kind.FORWARD], counts[Kind.PROGRAM]))
-    return Report(Outcome.SUCCESS, b"".join(said), found.steps)
+    return DryRun(warning, b"".join(said), Report(Outcome.SUCCESS, b"", found.steps))

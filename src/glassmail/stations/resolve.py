@@ -48,6 +48,7 @@ __all__ = [
 
 NO_MAILBOX = b"Sorry, no mailbox here by that name. (#5.1.1)\n"
 HOME_WRITABLE = b"Uh-oh: home directory is writable. (#4.7.0)\n"
+EDITING = "sticky, its user is editing"  # why a home takes no mail now
 HOME_STICKY = b"Home directory is sticky: user is editing his .qmail file. (#4.2.1)\n"
 FILE_WRITABLE = b"Uh-oh: .qmail file is writable. (#4.7.0)\n"
 FIRST_LINE_BLANK = b"Uh-oh: first line of .qmail file is blank. (#4.2.1)\n"
@@ -157,8 +158,7 @@ def _check_home(home: bytes, is_dry_run: bool, steps: list[Step]) -> Report | No
         steps.append(Step("routing.home", home, NO, f"{facts}: others may write"))
         return Report(Outcome.DEFERRAL, HOME_WRITABLE)
     if mode & stat.S_ISVTX:
-        source = f"{facts}: sticky, its user is editing"
-        steps.append(Step("routing.home", home, NO, source))
+        steps.append(Step("routing.home", home, NO, f"{facts}: {EDITING}"))
         return None if is_dry_run else Report(Outcome.DEFERRAL, HOME_STICKY)
     steps.append(Step("routing.home", home, YES, facts))
     return None

@@ -86,6 +86,16 @@ def test_dry_run_and_usage(root, home):
         assert (done.returncode, done.stderr) == (100, USAGE)
 
 
+def test_a_dry_run_tells_lines_and_faults_on_their_own_descriptors(root, home):
+    (home / ".qmail-a").write_bytes(b"&b@x.test\n./a/\n")
+    (home / ".qmail-a").chmod(0o700)
+    home.chmod(0o1700)
+    done = run(root, home, "-n", ext=b"a")
+    refused = b"Uh-oh: .qmail has file delivery but has x bit set. (#4.7.0)\n"
+    assert (done.returncode, done.stdout) == (111, b"forward b@x.test\n")
+    assert done.stderr == b"Warning: home directory is sticky.\n" + refused
+
+
 def test_a_looping_message_and_a_sticky_home(root, home):
     done = run(root, home, message=b"Delivered-To: joe-x@x.test\n" + MESSAGE)
     text = b"This message is looping: it already has my Delivered-To line. (#5.4.6)\n"

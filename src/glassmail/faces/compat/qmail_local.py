@@ -54,7 +54,10 @@ def main(argv: list[str] | None = None) -> int:
     )  # fmt: skip
     terms = _terms(default_delivery)
     if is_dry_run:
-        return _tell(dry_run(task, terms))
+        planned = dry_run(task, terms)
+        write_all(2, planned.warning)
+        write_all(1, planned.said)
+        return _tell(planned.report)
     folders = Folders()
     report = finish(deliver(task, terms, folders), None, lambda want: _forward(want, message))
     return _tell(report)
