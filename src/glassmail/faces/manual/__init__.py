@@ -1,0 +1,1 @@
+"""The manual: man pages made from the declarations of commands, settings, events and formats."""
