@@ -37,7 +37,7 @@ def test_the_settings_of_a_new_site(tmp_path):
     table = daemons.parse(Path(place.daemons).read_bytes())
     assert table == dict.fromkeys(daemons.ROLES, ids)
     assert Path(place.path("control", "listen")).read_bytes() == (
-        b"smtp 127.0.0.1:2525\nsubmission 127.0.0.1:2587\n"
+        b"smtp 127.0.0.1:2525\nsubmission 127.0.0.1:2587\nsubmissions 127.0.0.1:2465\n"
     )
 
 

@@ -99,3 +99,24 @@ def test_a_lock_is_free_afterwards(tmp_path):
         pass
     with open(path + ".lock", "r+b") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_alone_in_a_directory(tmp_path, monkeypatch):
+    monkeypatch.setattr(edit, "LOCK_WAIT_S", 0.0)
+    taken = pytest.raises(EditError, match="somebody else has held this lock")
+    with edit.alone_in(str(tmp_path)), taken, edit.alone_in(str(tmp_path)):
+        pass
+    with edit.alone_in(str(tmp_path)):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(EditError, match="No such file"), edit.alone_in(str(tmp_path / "none")):
+        pass
+
+
+def test_a_file_can_be_made_later_than_another(tmp_path):
+    path = str(tmp_path / "file")
+    edit.replace(path, b"x", after_ns=5)
+    now = os.stat(path).st_mtime_ns
+    assert now > 5
+    edit.replace(path, b"y", after_ns=now + 10**15)
+    assert os.stat(path).st_mtime_ns == now + 10**15 + 1

@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from glassmail.admin import accounts, domain_files, reach, site_layout, system_users
+from glassmail.admin import accounts, certificate, domain_files, reach, site_layout, system_users
 from glassmail.admin.accounts import AccountError, NewMailbox, Site
 from glassmail.admin.system_users import SYSTEM_USERS, Ids, SystemUser
 from glassmail.core.formats import daemons, listen
@@ -24,8 +24,8 @@ from glassmail.core.model.address import split_address
 from glassmail.settings.place import Place
 from glassmail.store import edit
 
-ROOT_LISTENERS = ("smtp 0.0.0.0:25", "submission 0.0.0.0:587")
-USER_LISTENERS = ("smtp 127.0.0.1:2525", "submission 127.0.0.1:2587")
+ROOT_LISTENERS = ("smtp 0.0.0.0:25", "submission 0.0.0.0:587", "submissions 0.0.0.0:465")
+USER_LISTENERS = ("smtp 127.0.0.1:2525", "submission 127.0.0.1:2587", "submissions 127.0.0.1:2465")
 DEFAULT_DELIVERY = b"./Maildir/\n"
 TCP_RULES = b'127.:allow,RELAYCLIENT=""\n::1:allow,RELAYCLIENT=""\n:allow\n'
 REQUIRED_ALIASES = (b"postmaster", b"mailer-daemon", b"root", b"abuse")  # RFC 2142, qmail's INSTALL
@@ -179,6 +179,9 @@ def _fill(plan: Plan, staging: str, ids: Ids, domains: Sequence[bytes]) -> None:
     owner = (os.geteuid(), os.getegid())
     site_layout.make_directories(place, ids, owner, administrators)
     _write_settings(plan, place)
+    # smtpd reads the key without any rights of root; its group is the log's, too.
+    key_owner = (ids["smtpd"][0], owner[1])
+    edit.replace(place.server_certificate, certificate.self_signed(plan.host), 0o400, key_owner)
     edit.replace(place.daemons, daemons.render(ids))
     domain_files.add_assignments(place, [])
     site = Site(place, ids["keeper"], plan.root)
@@ -201,6 +204,8 @@ def _write_settings(plan: Plan, place: Place) -> None:
         "defaultdelivery": DEFAULT_DELIVERY,
         "listen": "".join(line + "\n" for line in _listeners(plan)).encode("utf-8"),
         "checkrecipients": b"1\n",
+        "maxaccountrecipients": b"500\n",
+        "smtpauth": b"vpopmail\n",
         "tcp.smtp": TCP_RULES,
     }
     for name, data in files.items():

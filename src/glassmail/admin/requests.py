@@ -39,6 +39,34 @@ def ask(path: str, verb: str, **arguments: object) -> Iterator[dict[str, Any]]:
         channel.close()
 
 
+def follow(
+    path: str, verb: str, wait_s: float, **arguments: object
+) -> Iterator[dict[str, Any]]:
+    """Ask for rows that come while things happen, until the last; raises RequestError."""
+    try:
+        channel = connect(path, wait_s)
+    except OSError as error:
+        raise RequestError(_why(path, error), 3) from error
+    try:
+        channel.send(encode(Hello("client", os.getpid())))
+        channel.send(encode(Request(1, verb, arguments)))  # type: ignore[arg-type]
+        is_more = True
+        while is_more:
+            frame = channel.receive()
+            if frame is None:
+                raise ChannelError("the server ended")
+            message = _decoder.decode(frame[0])
+            if isinstance(message, Failed):
+                raise RequestError(message.text, message.exit)
+            is_more = message.more
+            for row in message.rows:
+                yield json.loads(row)
+    except (OSError, ChannelError, msgspec.MsgspecError) as error:
+        raise RequestError(f"no answer over {path}: {error}", 3) from error
+    finally:
+        channel.close()
+
+
 def pages(path: str, verb: str, limit: int, **arguments: object) -> Iterator[dict[str, Any]]:
     """Ask page after page (`after` of the last row) until everything was told."""
     after = 0

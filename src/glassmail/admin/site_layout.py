@@ -38,6 +38,7 @@ DIRECTORIES = (
     Directory("queue/aside", "queue", 0o700, "what the queue could not read"),
     Directory("queue/lock", "remote", 0o755, "tables of hosts that timed out, for qmail-tcpto"),
     Directory("queue/drop", "queue", 0o1733, "submitters write, but neither list nor remove"),
+    Directory("gate", "smtpd", 0o700, "blocks and held accounts"),
     Directory("log", "log", 0o2750, "may hold addresses of everybody's mail", True),
     Directory("history", "log", 0o2750, "holds addresses of everybody's mail", True),
     Directory("ssl", "", 0o755, "certificates; keys have modes of their own"),

@@ -2,7 +2,7 @@
 
 `maildirsize` in the Maildir holds the quota's text, then a line `BYTES COUNT` for each change
 (maildirquota.c). Its sums are counted anew when it is missing, larger than SUMS_BYTES_MAX or names
-another quota; and when it says "full", unless it is one line, a count not older than RECOUNT_S.
+another quota; and when it says "full", unless that is a count not older than RECOUNT_S.
 Trash is not counted.
 
 Readers and writers of other programs (POP3, IMAP, vpopmail) keep the same file; a line appended
@@ -24,6 +24,7 @@ from glassmail.core.formats.quota import Quota
 SUMS_NAME = b"maildirsize"
 SUMS_BYTES_MAX = 5_120  # maildirquota.c: a longer file is counted anew
 RECOUNT_S = 900  # how old a count may be that says "full"
+RECOUNT_PAUSE_S = 10  # of one process: a count does not see messages on their way into new/
 FOLDERS_MAX = 10_000  # subfolders looked at in one count
 KNOWN_MAX = 4_096  # mailboxes whose sums a process remembers
 _TRASH = b".Trash"
@@ -37,12 +38,12 @@ class Room(NamedTuple):
     Attributes:
         fits: whether it fits.
         held: bytes before the message.
-        count: messages before it.
+        messages: messages before it.
     """
 
     fits: bool
     held: int
-    count: int
+    messages: int
 
 
 class _Sums(NamedTuple):
@@ -53,7 +54,7 @@ class _Sums(NamedTuple):
     offset: int  # as far as it was read
     tail: bytes  # what stood last before it
     held: int
-    count: int
+    messages: int
     lines: int
     changed: float
     counted: float  # when this process counted; 0: somebody else did
@@ -70,12 +71,14 @@ def room(maildir: bytes, limit: Quota, size: int) -> Room:
         if time.time() - sums.counted >= RECOUNT_S:
             sums = None
         else:
-            _write_sums(maildir, limit, sums.held, sums.count, sums.counted)
+            _write_sums(maildir, limit, sums.held, sums.messages, sums.counted)
     if sums is not None:
-        if _fits(sums.held, sums.count, limit, size):
-            return Room(True, sums.held, sums.count)
-        if sums.lines == 1 and time.time() - sums.changed < RECOUNT_S:
-            return Room(False, sums.held, sums.count)
+        if _fits(sums.held, sums.messages, limit, size):
+            return Room(True, sums.held, sums.messages)
+        now = time.time()
+        is_fresh = sums.lines == 1 and now - sums.changed < RECOUNT_S
+        if is_fresh or now - sums.counted < RECOUNT_PAUSE_S:
+            return Room(False, sums.held, sums.messages)
     held, count = count_messages(maildir)
     _write_sums(maildir, limit, held, count, time.time())
     return Room(_fits(held, count, limit, size), held, count)
@@ -105,12 +108,29 @@ def usage(maildir: bytes, limit: Quota) -> tuple[int, int]:
         sums = _read_sums(maildir, limit)
     except OSError:
         sums = None  # counting says what is wrong, if anything is
-    return (sums.held, sums.count) if sums is not None else count_messages(maildir)
+    return (sums.held, sums.messages) if sums is not None else count_messages(maildir)
 
 
-def percent(held: int, count: int, limit: Quota) -> int:
+def held_in(maildir: bytes) -> tuple[int, int]:
+    """Return bytes and messages held, whatever quota maildirsize names; raises OSError."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(maildir + SUMS_NAME, flags)
+    except OSError:
+        return count_messages(maildir)
+    try:
+        first = os.read(descriptor, SUMS_BYTES_MAX).partition(b"\n")[0]
+    finally:
+        os.close(descriptor)
+    try:
+        return usage(maildir, quota.parse(first.strip()))
+    except quota.QuotaError:
+        return count_messages(maildir)
+
+
+def percent(held_bytes: int, count: int, limit: Quota) -> int:
     """Return how full a mailbox is, by the fuller of its two limits (readuserquota)."""
-    by_bytes = held * 100 // limit.bytes_most if limit.bytes_most else 0
+    by_bytes = held_bytes * 100 // limit.bytes_most if limit.bytes_most else 0
     by_count = count * 100 // limit.messages_most if limit.messages_most else 0
     return max(by_bytes, by_count)
 
@@ -142,6 +162,8 @@ def _read_sums(maildir: bytes, limit: Quota) -> _Sums | None:
             data = os.pread(descriptor, SUMS_BYTES_MAX + 1, 0)
     finally:
         os.close(descriptor)
+    if len(data) > SUMS_BYTES_MAX:
+        return None  # too much to read is too much to believe
     data = data[len(known.tail) :]
     if known.offset and not data:
         return known
@@ -157,14 +179,11 @@ def _read_sums(maildir: bytes, limit: Quota) -> _Sums | None:
 
 def _advance(before: _Sums, data: bytes, changed: float) -> _Sums | None:
     """Add up the whole lines of `data`; None when the file must not be believed."""
-    if not before.offset and len(data) > SUMS_BYTES_MAX:
-        return None
     whole = data[: data.rfind(b"\n") + 1]
     lines = whole.split(b"\n")[:-1]
-    if not before.offset:
-        if not lines or not _is_quota(lines.pop(0), before.limit):
-            return None
-    held, count = before.held, before.count
+    if not before.offset and (not lines or not _is_quota(lines.pop(0), before.limit)):
+        return None
+    held, count = before.held, before.messages
     for line in lines:
         words = line.split()
         if len(words) != 2:
@@ -179,7 +198,7 @@ def _advance(before: _Sums, data: bytes, changed: float) -> _Sums | None:
         offset=before.offset + len(whole),
         tail=(before.tail + whole)[-_TAIL_BYTES:],
         held=held,
-        count=count,
+        messages=count,
         lines=before.lines + len(lines),
         changed=changed,
     )
