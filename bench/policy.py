@@ -53,6 +53,9 @@ class _Ask:
         del recipient
         return Existence(YES, ())
 
+    def block_of(self, ip: bytes) -> None:
+        del ip
+
     async def leads_here(self, domain: bytes) -> None:
         del domain
 

@@ -1,14 +1,17 @@
 """A server made of core alone, for dialogues: SmtpServer and the pipeline, no queue, no socket."""
 
-from glassmail.core.ask import CdbFact, DnsFact, Existence, ProgramEnd
+from glassmail.core.ask import CdbFact, Counts, DnsFact, Existence, Held, LoginFact, ProgramEnd
 from glassmail.core.formats import tcp_rules
 from glassmail.core.model.trail import NO, UNKNOWN, YES
-from glassmail.core.policy import pipeline, relay
+from glassmail.core.policy import pipeline, relay, security
 from glassmail.core.policy.facts import Client, Facts, MessageFacts
-from glassmail.core.protocol import replies
+from glassmail.core.policy.login import take_login
+from glassmail.core.protocol import replies, sasl
 from glassmail.core.protocol.smtp_address import replace_literal
 from glassmail.core.protocol.smtp_commands import State
-from glassmail.core.protocol.smtp_server import (
+from glassmail.core.protocol.smtp_events import (
+    Auth,
+    AuthResponse,
     BodyChunk,
     BodyEnds,
     DataBegins,
@@ -16,8 +19,9 @@ from glassmail.core.protocol.smtp_server import (
     Mail,
     Quit,
     Rcpt,
-    SmtpServer,
+    StartTls,
 )
+from glassmail.core.protocol.smtp_server import SmtpServer
 from glassmail.core.route.tcp_rules import match
 from glassmail.settings.place import Place
 from glassmail.stations.session_settings import SettingsReader
@@ -38,6 +42,10 @@ class FakeAsk:
         self.programs = {}
         self.pauses = []
         self.mx_here = {}
+        joe = LoginFact(YES, b"joe@here.example", "the test's table")
+        self.logins = {(b"joe@here.example", b"secret"): joe}
+        self.attempts = []
+        self.verified = frozenset()
 
     async def account_exists(self, recipient):
         self.asked.append(recipient)
@@ -66,8 +74,32 @@ class FakeAsk:
     async def pause(self, seconds):
         self.pauses.append(seconds)
 
+    async def log_in(self, attempt, client, auth_cdb):
+        self.attempts.append((attempt, client, auth_cdb))
+        return self.logins.get((attempt.user, attempt.first)) or LoginFact(
+            NO, attempt.user, "the test's table", "bad password"
+        )
+
+    def verified_mechanisms(self):
+        return self.verified
+
     async def leads_here(self, domain):
         return self.mx_here.get(domain)
+
+    def load(self):
+        return getattr(self, "load_average", 0.0)
+
+    async def connections(self, ip, port):
+        return getattr(self, "counts", Counts(UNKNOWN, detail="nobody counts"))
+
+    def block_of(self, ip):
+        return getattr(self, "blocks", {}).get(ip)
+
+    async def may_log_in(self, ip, account):
+        return getattr(self, "logins", {}).get(account, Existence(YES, ()))
+
+    async def account_sends(self, account, recipients, ip):
+        return getattr(self, "held", {}).get(account, Held(YES, recipients, "a test"))
 
     def foresee(self, recipients):
         self.foreseen = getattr(self, "foreseen", []) + list(recipients)
@@ -89,7 +121,8 @@ class CorePeer:
         controls = Controls(str(root / "control"))
         settings = SettingsReader(controls, Place(str(root)), lambda: 0.0).now()
         rules = tcp_rules.parse("\n".join(dialogue.rules).encode(), "control/tcp.smtp")
-        client = Client(b"192.0.2.1", 4321)
+        client = Client(dialogue.client, 4321)
+        self.has_certificate = dialogue.has_certificate
         self.facts = Facts(
             client, dialogue.service, match(rules, client.ip, None, None), settings.policy
         )
@@ -140,14 +173,24 @@ class CorePeer:
         facts, core = self.facts, self.core
         if isinstance(event, Helo):
             facts.helo = event.name
-            size = facts.size_max
             text = self._greeting()
+            offer = security.offer(
+                facts, has_certificate=self.has_certificate, verified=self.ask.verified
+            )
+            core.mechanisms, core.no_auth, core.is_tls_offered = offer
             ok = (
-                replies.ehlo(text, size, is_enhanced=self.settings.is_enhanced)
+                security.ehlo(facts, text, offer, is_enhanced=self.settings.is_enhanced)
                 if event.is_extended
                 else replies.helo(text)
             )
             core.reply(self._verdict("helo") or ok)
+        elif isinstance(event, Auth):
+            self.exchange = sasl.exchange(event.mechanism, b"nonce")
+            self._go_on_with(self.exchange.begin(event.initial))
+        elif isinstance(event, AuthResponse):
+            self._go_on_with(self.exchange.step(event.data))
+        elif isinstance(event, StartTls):
+            core.begin_tls()
         elif isinstance(event, Mail):
             facts.sender, facts.declared_size = self._address(event.sender), event.size
             facts.recipients_asked = facts.recipients_refused = 0
@@ -176,6 +219,23 @@ class CorePeer:
             self._end(event)
         elif isinstance(event, Quit):
             core.reply(replies.goodbye(self._greeting()))
+
+    def _go_on_with(self, answer):
+        facts, core = self.facts, self.core
+        if isinstance(answer, sasl.Challenge):
+            core.challenge(answer.data)
+        elif answer is None:
+            core.reply(replies.AUTH_MALFORMED)
+        else:
+            facts.attempted = answer.user
+            reply = self._verdict("auth")
+            if reply is None:
+                fact = drive(self.ask.log_in(answer, facts.client.ip, b""))
+                if fact.answer == YES:
+                    take_login(facts, answer.mechanism, fact)
+                    core.wording = facts.prepared.wording
+                reply = replies.AUTH_OK if fact.answer == YES else replies.AUTH_FAILED
+            core.reply(reply)
 
     def _end(self, event):
         self.facts.message = MessageFacts(event.size, event.hops, event.bare)

@@ -5,6 +5,8 @@ A file holds settings, then lines:
     # a comment
     control/rcpthosts: here.example .sub.example     a control file; blanks part its lines
     rule: :allow,RELAYCLIENT=""                      a line of control/tcp.smtp
+    client: 127.0.0.1                                who connects, where that can be chosen
+    certificate: self-made                           in control/servercert.pem
     C: MAIL FROM:<a@b>       sent with CR LF; several in a row are sent together
     C| bare\n                sent as it stands, with Python's escapes and nothing behind
     S: 250 ok                expected; `*` stands for anything without a blank
@@ -13,11 +15,22 @@ A file holds settings, then lines:
 """
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from glassmail.admin.certificate import self_signed
+
 DIRECTORY = Path(__file__).parent / "dialogues"
 DEFAULTS = {"me": "mx.example", "rcpthosts": "here.example .sub.example"}
+
+
+ONE_LINE = {"ehlo", "authmechanisms", "checkpassword"}  # several words make one value
+
+
+@cache
+def certificate():
+    return self_signed(b"mx.example")
 
 
 class Dialogue(NamedTuple):
@@ -26,6 +39,8 @@ class Dialogue(NamedTuple):
     rules: list[str]
     turns: list[tuple[str, bytes]]
     service: str
+    client: bytes = b"192.0.2.1"
+    has_certificate: bool = False
 
 
 def load_all():
@@ -38,6 +53,7 @@ def load(path):
 
 def parse(name, text):
     controls, rules, turns, service = dict(DEFAULTS), [], [], "smtp"
+    client, has_certificate = b"192.0.2.1", False
     for line in text.splitlines():
         if not line or line.startswith("#"):
             continue
@@ -51,6 +67,10 @@ def parse(name, text):
             rules.append(line.removeprefix("rule: "))
         elif line.startswith("service: "):
             service = line.removeprefix("service: ")
+        elif line.startswith("client: "):
+            client = line.removeprefix("client: ").encode()
+        elif line.startswith("certificate: "):
+            has_certificate = True
         elif line.startswith("S: "):
             turns.append(("S", line[3:].encode()))
         else:
@@ -64,7 +84,7 @@ def parse(name, text):
                 turns[-1] = ("C:", turns[-1][1] + data)
             else:
                 turns.append((line[:2], data))
-    return Dialogue(name, controls, rules, turns, service)
+    return Dialogue(name, controls, rules, turns, service, client, has_certificate)
 
 
 def write_site(dialogue, root):
@@ -72,7 +92,10 @@ def write_site(dialogue, root):
     control = root / "control"
     control.mkdir(parents=True, exist_ok=True)
     for name, value in dialogue.controls.items():
-        (control / name).write_text("".join(f"{word}\n" for word in value.split()))
+        end = " " if name in ONE_LINE else "\n"
+        (control / name).write_text("".join(f"{word}{end}" for word in value.split()))
+    if dialogue.has_certificate:
+        (control / "servercert.pem").write_bytes(certificate())
     if dialogue.rules:
         (control / "tcp.smtp").write_text("".join(f"{rule}\n" for rule in dialogue.rules))
 

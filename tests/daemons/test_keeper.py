@@ -11,6 +11,7 @@ import pytest
 from glassmail.daemons import keeper
 from glassmail.daemons.context import Context
 from glassmail.daemons.keeper import Allowance, Answers, KeeperServer
+from glassmail.daemons.keeper_logins import Logins
 from glassmail.net.blocking import connect, frame
 from glassmail.net.messages import Failed, Found, Hello, Lookup, encode
 from glassmail.net.reporter import Reporter
@@ -47,8 +48,11 @@ class Keeper:
         self.loop = asyncio.get_running_loop()
         self._end = asyncio.Event()
         place = self.context.place
-        self.answers = Answers(Controls(place.control), sources_of(place))
-        server = KeeperServer(self.context, self.answers, Reporter(place.log_socket, "keeper"))
+        controls, users = Controls(place.control), sources_of(place)
+        self.answers = Answers(controls, users)
+        logins = Logins(controls, users, lambda: self.answers.tables, place.root)
+        reporter = Reporter(place.log_socket, "keeper")
+        server = KeeperServer(self.context, self.answers, reporter, logins)
         server.listen()
         self._ready.set()
         await self._end.wait()

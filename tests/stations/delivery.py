@@ -22,6 +22,7 @@ class Home:
         self.directory = directory
         self.path = os.fsencode(directory)
         self.forwards = []
+        self.sent = []  # new messages: sender, recipients, text
         self.answer = ("K", b"")
         self.terms = Terms(b"./Maildir/\n", b"mx.test", b"/usr/bin:/bin", Limits(20))
 
@@ -64,9 +65,12 @@ class Home:
             folders.close()
 
     def _forward(self, want):
-        self.forwards.append((want.sender, want.recipients, want.top))
+        if want.body is not None:
+            self.sent.append((want.sender, want.recipients, want.body))
+        else:
+            self.forwards.append((want.sender, want.recipients, want.top))
         want.letter, want.text = self.answer
-        want.message = 900 + len(self.forwards)
+        want.message = 900 + len(self.forwards) + len(self.sent)
 
 
 def answers(report, question):

@@ -3,6 +3,7 @@
 from glassmail.core.policy.facts import Client
 from glassmail.net.messages import Declined, Enqueued
 from glassmail.settings.place import Place
+from glassmail.stations.certificates import Certificates
 from glassmail.stations.client_rules import ClientRules
 from glassmail.stations.services import Services
 from glassmail.stations.session import Session
@@ -80,6 +81,9 @@ class FakeWire:
     def resume(self):
         self.is_paused = False
 
+    def start_tls(self, certificate):
+        self.certificate = certificate
+
 
 class SessionSite:
     """One session and everything around it; also a peer for dialogues."""
@@ -105,14 +109,16 @@ class SessionSite:
             clock=self.clock,
             now_ns=lambda: 1_795_187_040_000_000_000,
             alert=self.alerts.append,
+            certificates=Certificates(str(root), self.clock, self.alerts.append),
         )
         self.wire = FakeWire()
+        self.client = Client(dialogue.client, 4321)
         self.session = self.meet(self.wire, dialogue.service)
         if begin:
             self.session.begin()
 
     def meet(self, wire, service="smtp"):
-        return Session(self.services, wire, Client(b"192.0.2.1", 4321), service)
+        return Session(self.services, wire, self.client, service)
 
     def clock(self):
         return self.now
@@ -130,6 +136,8 @@ class SessionSite:
 
     async def send(self, data):
         self.session.receive(data)
+        while self.session._task is not None:  # a login is judged in a Task
+            await self.session._task
 
     async def line(self):
         return self.wire.lines.take()

@@ -1,6 +1,9 @@
+import os
+
 import pytest
 
 from glassmail.core.model.outcome import Outcome
+from glassmail.store import domain_usage
 from tests.stations.delivery import BODY, HEAD, Home, answers
 
 K, Z, D = Outcome.SUCCESS, Outcome.DEFERRAL, Outcome.FAILURE
@@ -98,6 +101,85 @@ def test_a_message_that_filled_the_mailbox_is_not_bounced_when_repeated(domain):
     assert domain.to(b"bob", body=body, attempt=1)[0] is K
     sums = (domain.directory / "bob/Maildir/maildirsize").read_bytes()
     assert sums.count(b"\n") == 3  # the quota, the first count, one message
+
+
+WARNING = b"From: Postmaster <postmaster@example.com>\r\nSubject: nearly full\r\n\r\nTidy up.\r\n"
+
+
+def test_one_warning_a_day_from_90_percent_on(domain):
+    domain.account("bob", "2000S")
+    domain.write(".quotawarn.msg", WARNING)
+    assert domain.to(b"bob", body=BODY + b"x" * 1_500)[0] is K
+    assert len(domain.mailbox("bob")) == 1
+    assert domain.to(b"bob", message=6)[0] is K
+    texts = list(domain.mailbox("bob").values())
+    assert len(texts) == 3
+    (warning,) = [text for text in texts if b"nearly full" in text]
+    assert warning.startswith(b"Return-Path: <>\nDelivered-To: bob@example.com\nDate: ")
+    assert b"\nAuto-Submitted: auto-generated\nFrom: Postmaster <postmaster@" in warning
+    assert warning.endswith(b"\n\nTidy up.\n")
+    sums = (domain.directory / "bob/Maildir/maildirsize").read_bytes()
+    assert sums.endswith(b"\n%d 1\n" % len(warning))
+
+
+def test_warned_within_a_day_and_after(domain):
+    domain.account("bob", "10000S")
+    domain.write(".quotawarn.msg", b"No header here.\n")
+    domain.to(b"bob", body=BODY + b"x" * 9_000)
+    assert len(domain.mailbox("bob")) == 2
+    domain.to(b"bob", message=6)
+    assert len(domain.mailbox("bob")) == 3
+    os.utime(domain.directory / "bob/Maildir/quotawarn", (1, 1))
+    domain.to(b"bob", message=7)
+    texts = list(domain.mailbox("bob").values())
+    warnings = [text for text in texts if b"\n\nNo header here.\n" in text]
+    assert (len(texts), len(warnings)) == (5, 2)
+    assert b"\nSubject: Your mailbox is nearly full\n" in warnings[0]
+
+
+def test_without_a_text_nobody_is_warned(domain):
+    domain.account("bob", "1000S")
+    domain.to(b"bob", body=BODY + b"x" * 750)
+    assert len(domain.mailbox("bob")) == 1
+    assert not (domain.directory / "bob/Maildir/quotawarn").exists()
+
+
+def test_the_warning_of_all_domains(domain):
+    domain.account("bob", "1000S")
+    (domain.directory.parent / ".quotawarn.msg").write_bytes(WARNING)
+    domain.to(b"bob", body=BODY + b"x" * 750)
+    assert len(domain.mailbox("bob")) == 2
+
+
+def test_a_domain_s_own_quota(domain):
+    domain.account("bob")
+    domain.account("ann", "900S")
+    domain.write(".qmailadmin-limits", b"quota: 1\nmaxmsgcount 3\n")
+    half = BODY + b"x" * 500_000
+    assert domain.to(b"bob", body=half)[0] is K
+    assert domain.to(b"ann", message=6)[0] is K
+    outcome, text, report = domain.to(b"bob", body=half + half, message=7)
+    assert (outcome, text) == (D, b"domain is over quota\n")
+    assert answers(report, "delivery.quota") == [(domain.path, "no")]
+    assert domain.to(b"bob", message=8)[0] is K
+    assert domain.to(b"ann", message=9)[:2] == (D, b"domain is over quota\n")
+    assert domain.to(b"bob", message=8, attempt=1)[0] is K  # it is there already
+    domain.write(".qmailadmin-limits", b"quota: 1\n")
+    domain_usage._known.clear()
+    assert domain.to(b"ann", message=10)[0] is K
+
+
+def test_the_limits_of_all_domains(tmp_path):
+    (tmp_path / "domains").mkdir()
+    (tmp_path / "etc").mkdir()
+    domain = Domain(tmp_path / "domains" / "example.com")
+    domain.account("bob")
+    (tmp_path / "etc" / "vlimits.default").write_bytes(b"maxmsgcount: 1\n")
+    assert domain.to(b"bob")[0] is K
+    assert domain.to(b"bob", message=6)[:2] == (D, b"domain is over quota\n")
+    domain.write(".qmailadmin-limits", b"maxmsgcount: 0\n")
+    domain_usage._known.clear()
+    assert domain.to(b"bob", message=7)[0] is K
 
 
 def test_a_broken_quota_is_deferred(domain):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from glassmail.core.model.trail import Trail
+from glassmail.core.protocol.sasl import Attempt
 
 
 class Existence(NamedTuple):
@@ -37,6 +38,27 @@ class CdbFact(NamedTuple):
     detail: str = ""
 
 
+class LoginFact(NamedTuple):
+    """Whether somebody is who he says: YES, NO or UNKNOWN, and what follows from it.
+
+    Attributes:
+        user: the account's own name, `joe@example.com`; what was asked about when there is none.
+        source: where the account stands, and why not.
+        reason: for NO: `unknown user`, `bad password`, `password expired`, `not allowed`.
+        data: what SCRAM goes on with.
+        environment: variables of the account.
+        may_relay: whether the login opens every domain.
+    """
+
+    answer: str
+    user: bytes
+    source: str
+    reason: str = ""
+    data: bytes = b""
+    environment: tuple[tuple[bytes, bytes], ...] = ()
+    may_relay: bool = True
+
+
 class ProgramEnd(NamedTuple):
     """How a program of the administrator ended.
 
@@ -53,6 +75,38 @@ class ProgramEnd(NamedTuple):
     problem: str = ""
     pid: int = 0
     output: bytes = b""
+
+
+class Counts(NamedTuple):
+    """Connections open now, over all processes, this client's own included.
+
+    Attributes:
+        answer: YES, or UNKNOWN when nobody counts.
+        address: of this client (IPv6: of its /64).
+        network: of its network (IPv4: /24, IPv6: /48).
+        total: of everybody.
+        detail: why it cannot be told.
+    """
+
+    answer: str
+    address: int = 0
+    network: int = 0
+    total: int = 0
+    detail: str = ""
+
+
+class Held(NamedTuple):
+    """What an account has sent: its recipients within the hour, and whether its mail is held.
+
+    Attributes:
+        answer: YES when it may go on, NO when its mail is held, UNKNOWN when nobody counts.
+        sent: recipients within the hour, those of this message included.
+        detail: the limit, or why it cannot be told.
+    """
+
+    answer: str
+    sent: int = 0
+    detail: str = ""
 
 
 class Ask(Protocol):
@@ -86,6 +140,40 @@ class Ask(Protocol):
         """Let the client wait."""
         ...
 
+    async def log_in(self, attempt: Attempt, client: bytes, auth_cdb: bytes) -> LoginFact:
+        """Ask whether a client is who it says.
+
+        Args:
+            attempt: what it said.
+            client: its address, for programs and logs.
+            auth_cdb: AUTH_CDB, empty for the sources of control/smtpauth.
+        """
+        ...
+
+    def verified_mechanisms(self) -> frozenset[bytes]:
+        """Tell which mechanisms of AUTH every account has a verifier for."""
+        ...
+
     async def leads_here(self, domain: bytes) -> Existence | None:
         """Tell whether the MX of a domain is this host; None: not asked while a client waits."""
+        ...
+
+    def load(self) -> float:
+        """Tell this host's load average of the last minute."""
+        ...
+
+    async def connections(self, ip: bytes, port: int) -> Counts:
+        """Tell how many connections are open beside this client's."""
+        ...
+
+    def block_of(self, ip: bytes) -> tuple[str, str] | None:
+        """Tell the block that an address is under: (network, reason); None when it is free."""
+        ...
+
+    async def may_log_in(self, ip: bytes, account: bytes) -> Existence:
+        """Tell whether a client may try a password now; a try counts until it was right."""
+        ...
+
+    async def account_sends(self, account: bytes, recipients: int, ip: bytes) -> Held:
+        """Count what an account sends; tell whether it may go on."""
         ...

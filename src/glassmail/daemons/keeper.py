@@ -10,6 +10,7 @@ Always:
     - Each peer has a limit of questions a second; what passes it is answered "cannot tell".
     - An answer is kept for ANSWER_KEPT_S at most, so that a new mailbox is seen at once.
     - Routing tables are those of start or reload, as in the queue.
+    - Passwords are compared in threads (keeper_logins); lookups go on meanwhile.
 """
 
 import asyncio
@@ -26,11 +27,22 @@ from glassmail.core.formats.daemons import DaemonsError
 from glassmail.core.model.trail import UNKNOWN, Step
 from glassmail.core.route.rewrite import RoutingTables
 from glassmail.daemons.context import Context
+from glassmail.daemons.keeper_logins import Logins
 from glassmail.daemons.life import Life, live
 from glassmail.events.process import Alerted, SettingBroken, Warned
 from glassmail.net.channel import Channel, peer_credentials
 from glassmail.net.limits import BACKLOG
-from glassmail.net.messages import Failed, Found, Hello, Lookup, encode
+from glassmail.net.messages import (
+    AskVerified,
+    Failed,
+    Found,
+    Hello,
+    LoggedIn,
+    LogIn,
+    Lookup,
+    Verified,
+    encode,
+)
 from glassmail.net.reporter import Reporter, tell_once
 from glassmail.net.unix_listener import listen_unix
 from glassmail.stations.existence import Sources, account_exists
@@ -43,7 +55,7 @@ ANSWERS_KEPT_MAX = 4_096
 LOOKUPS_A_SECOND_MAX = 20_000  # of one peer; beyond it the answer is "cannot tell"
 CONNECTIONS_MAX = 256
 
-_DECODER = msgspec.msgpack.Decoder(Hello | Lookup)
+_DECODER = msgspec.msgpack.Decoder(Hello | Lookup | LogIn | AskVerified)
 
 
 class Answers:
@@ -60,6 +72,11 @@ class Answers:
         self._controls.refresh()
         self._tables = _tables(self._controls.snapshot())
         self._kept.clear()
+
+    @property
+    def tables(self) -> RoutingTables:
+        """Return the routing tables in use."""
+        return self._tables
 
     def exists(self, recipient: bytes, now: float) -> Existence:
         """Answer now, or from what was found within the last second."""
@@ -94,9 +111,12 @@ class Allowance:
 class KeeperServer:
     """Everything that comes over run/keeper.sock."""
 
-    def __init__(self, context: Context, answers: Answers, reporter: Reporter) -> None:
+    def __init__(
+        self, context: Context, answers: Answers, reporter: Reporter, logins: Logins
+    ) -> None:
         self._context = context
         self._answers = answers
+        self._logins = logins
         self._reporter = reporter
         self._loop = asyncio.get_running_loop()
         self._channels: set[Channel] = set()
@@ -119,6 +139,7 @@ class KeeperServer:
             self._listener = None
         for channel in tuple(self._channels):
             channel.close("the keeper ends")
+        self._logins.close()
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(BACKLOG):
@@ -165,6 +186,18 @@ class KeeperServer:
         if isinstance(message, Lookup):
             answer, steps = self._look_up(message.recipient, allowance)
             channel.send(encode(Found(message.ref, answer, steps)))
+        elif isinstance(message, LogIn):
+            self._log_in(channel, message, allowance)
+        elif isinstance(message, AskVerified):
+            channel.send(encode(Verified(self._logins.verified())))
+
+    def _log_in(self, channel: Channel, message: LogIn, allowance: Allowance) -> None:
+        if allowance.take(self._loop.time()):
+            self._logins.ask(message, lambda answer: channel.send(encode(answer)))
+            return
+        source = f"more than {LOOKUPS_A_SECOND_MAX} questions in a second"
+        answer = LoggedIn(message.ref, UNKNOWN, message.user, source, "", b"", (), False)
+        channel.send(encode(answer))
 
     def _look_up(self, recipient: bytes, allowance: Allowance) -> Existence:
         now = self._loop.time()
@@ -205,7 +238,8 @@ def main(context: Context) -> int:
         answers = Answers(controls, users)
         life.on_reload = answers.reload
         try:
-            KeeperServer(context, answers, reporter).listen()
+            logins = Logins(controls, users, lambda: answers.tables, place.root)
+            KeeperServer(context, answers, reporter, logins).listen()
         except OSError as error:
             life.end(_cannot_start(context, f"{place.keeper_socket}: {error.strerror}"))
             return

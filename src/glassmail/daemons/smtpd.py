@@ -15,23 +15,24 @@ import os
 import time
 import traceback
 from functools import partial
-from typing import cast
+from itertools import islice
 
-from glassmail.core.formats.client_keys import unmapped
-from glassmail.core.policy.facts import Client
-from glassmail.core.protocol import replies
+import msgspec
+
 from glassmail.daemons.context import Context
 from glassmail.daemons.life import Life, live
+from glassmail.daemons.smtpd_connection import Connection
+from glassmail.daemons.titles import Title
 from glassmail.events.process import Alerted, SettingBroken
 from glassmail.net.limits import BACKLOG
 from glassmail.net.own_addresses import is_ours
 from glassmail.net.queue_client import QueueClient
 from glassmail.net.reporter import Reporter, tell_once
+from glassmail.stations.certificates import Certificates
 from glassmail.stations.client_rules import ClientRules
 from glassmail.stations.front_ask import FrontAsk
 from glassmail.stations.limits import SESSIONS_MAX, STOPPING_S
 from glassmail.stations.services import Services
-from glassmail.stations.session import Session
 from glassmail.stations.session_settings import SettingsReader
 from glassmail.store.control import ControlError, Controls
 
@@ -39,6 +40,8 @@ ROLE = "smtpd"
 CANNOT_START = 111
 FIRST_CODES_S = 5.0  # how long the start waits for the queue
 TICK_S = 1.0
+SESSIONS_SHOWN = 20  # of a process, in live views
+PULSE_TICKS = 10  # sessions are told so often although their number is the same
 LAST_WORD_S = 1.0  # after the last call, for what is still to be sent
 
 
@@ -87,6 +90,8 @@ class SmtpProcess:
         self._settings = SettingsReader(controls, place, time.monotonic)
         self._rules = rules
         self._ticking: asyncio.TimerHandle | None = None
+        self._title = Title("qmail-smtpd")
+        self._shown = self._pulse_in = 0
         self.is_stopping = False
         self.services = Services(
             settings=self._settings,
@@ -100,7 +105,10 @@ class SmtpProcess:
             alert=self._alert,
             programs=self._ask.programs,
             root=place.root,
+            gate=self._ask.gate,
+            certificates=Certificates(place.root, time.monotonic, self._setting_broken),
         )
+        self._ask.gate.on_taps = self._look_at_taps
 
     async def start(self) -> None:
         """Connect to the other processes, then accept clients."""
@@ -111,8 +119,10 @@ class SmtpProcess:
         await self._queue.wait_for_codes(FIRST_CODES_S)
         self._life.on_reload = self._reload
         self._life.on_stop = self.stop
+        self._look_who_counts()
+        self._look_who_logs_in()
         for listener, sock in self._life.context.listeners:
-            make = partial(Connection, self, listener.service)
+            make = partial(Connection, self, listener)
             sock.setblocking(False)
             self._servers.append(await self._loop.create_server(make, sock=sock, backlog=BACKLOG))
         self._ticking = self._loop.call_later(TICK_S, self._tick)
@@ -159,6 +169,39 @@ class SmtpProcess:
         for connection in list(self.connections):
             connection.tick(now)
         self._queue.expire()
+        self._ask.gate.expire()
+        self._look_who_counts()
+        self._look_who_logs_in()
+        self._show_sessions()
+
+    def _show_sessions(self) -> None:
+        """Tell live views and `ps` how many sessions there are, and some of them."""
+        count = len(self.connections)
+        self._pulse_in -= 1
+        if count or count != self._shown or self._pulse_in <= 0:
+            self._shown, self._pulse_in = count, PULSE_TICKS
+            some = [one.summary() for one in islice(self.connections, SESSIONS_SHOWN)]
+            rows = [msgspec.json.encode(row) for row in some if row]
+            self._reporter.pulse({"sessions": count, "sessions_most": SESSIONS_MAX}, rows)
+            self._title.show(f"{count} sessions" if count else "")
+
+    def _look_who_logs_in(self) -> None:
+        """Know which mechanisms every account has a verifier for, before EHLO has to tell them."""
+        if self._settings.now().policy.auth_sources:
+            self._ask.verified_mechanisms()
+
+    def _look_who_counts(self) -> None:
+        """Have connections counted while a rule or setting limits them."""
+        gate = self._ask.gate
+        is_counting = self._rules.counts_connections or self._settings.now().is_counting
+        if is_counting and not gate.is_counting:
+            for connection in list(self.connections):
+                connection.enter()
+        gate.is_counting = is_counting
+
+    def _look_at_taps(self) -> None:
+        for connection in list(self.connections):
+            connection.look_at_taps()
 
     def _reload(self) -> None:
         self._settings.look_again()
@@ -175,115 +218,3 @@ class SmtpProcess:
 
     def _setting_broken(self, problem: str) -> None:
         self._reporter.tell(SettingBroken(time.time_ns(), ROLE, problem))
-
-
-class Connection(asyncio.Protocol):
-    """One client's connection: the Wire below a Session."""
-
-    __slots__ = ("_process", "_service", "_session", "_transport", "is_blocked", "is_paused")
-
-    def __init__(self, process: SmtpProcess, service: str) -> None:
-        self._process = process
-        self._service = service
-        self._session: Session | None = None
-        self._transport: asyncio.Transport | None = None
-        self.is_paused = False
-        self.is_blocked = False
-
-    # --- from the loop -------------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client is there."""
-        # uvloop's transports have the methods, but not the class.
-        self._transport = cast("asyncio.Transport", transport)
-        process = self._process
-        peer = transport.get_extra_info("peername")
-        if not peer:  # gone again before it was looked at
-            self.abort()
-            return
-        is_crowded = len(process.connections) >= SESSIONS_MAX
-        process.connections.add(self)
-        # A link-local address carries its interface behind a `%`.
-        ip = unmapped(peer[0].partition("%")[0].encode("ascii"))
-        session = Session(process.services, self, Client(ip, peer[1]), self._service)
-        self._session = session
-        session.begin(replies.TOO_MANY_SESSIONS if is_crowded else None)
-        if process.is_stopping:
-            session.stop()
-
-    def data_received(self, data: bytes) -> None:
-        """The client sent something."""
-        if self._session is None:
-            return
-        try:
-            self._session.receive(data)
-        except Exception:
-            # The loop tells of it (_fault) but leaves the connection open: the client would wait.
-            self.abort()
-            raise
-
-    def eof_received(self) -> bool:
-        """The client sends nothing more; it may still read."""
-        if self._session is not None:
-            self._session.end_of_input()
-        return True
-
-    def pause_writing(self) -> None:
-        """The client does not read what we send."""
-        self.is_blocked = True
-
-    def resume_writing(self) -> None:
-        """The client reads again."""
-        self.is_blocked = False
-        if self._session is not None:
-            self._session.writable()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone, for whatever reason: the session's record tells which."""
-        session, self._session = self._session, None
-        self._transport = None
-        self._process.connections.discard(self)
-        if session is not None:
-            session.lost()
-        self._process.end_if_done()
-
-    # --- from the process ----------------------------------------------------------------------
-
-    def tick(self, now: float) -> None:
-        """A second has passed."""
-        if self._session is not None:
-            self._session.tick(now)
-
-    def stop(self, *, is_last_call: bool = False) -> None:
-        """The server stops."""
-        if self._session is not None:
-            self._session.stop(is_last_call=is_last_call)
-
-    # --- from the session (stations.services.Wire) ---------------------------------------------
-
-    def send(self, data: bytes) -> None:
-        """Send bytes."""
-        if self._transport is not None:
-            self._transport.write(data)
-
-    def hang_up(self) -> None:
-        """Close when everything is sent."""
-        if self._transport is not None:
-            self._transport.close()
-
-    def abort(self) -> None:
-        """Close now."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def pause(self) -> None:
-        """Stop reading."""
-        if not self.is_paused and self._transport is not None:
-            self.is_paused = True
-            self._transport.pause_reading()
-
-    def resume(self) -> None:
-        """Read again."""
-        if self.is_paused and self._transport is not None:
-            self.is_paused = False
-            self._transport.resume_reading()

@@ -80,6 +80,7 @@ class Enqueue(Message, tag="enqueue"):
         kind: network or user; the queue decides by the peer's uid what it believes.
         message_id: the Message-ID field without blanks, empty when the message has none; None
             when the sender did not look.
+        is_held: take it, but deliver nothing until somebody releases it.
     """
 
     ref: int
@@ -95,6 +96,7 @@ class Enqueue(Message, tag="enqueue"):
     kind: str
     origin: Origin | None = None
     message_id: bytes | None = None
+    is_held: bool = False
 
 
 class Enqueued(Message, tag="enqueued"):
@@ -216,6 +218,16 @@ class Tell(Message, tag="tell"):
     events: bytes
 
 
+class Pulse(Message, tag="pulse"):
+    """What a process is busy with just now; replaces its last pulse.
+
+    `rows` are JSON objects: some of its sessions, for those who may see everybody's mail.
+    """
+
+    numbers: dict[str, int]
+    rows: tuple[bytes, ...] = ()
+
+
 class Facts(Message, tag="facts"):
     """Batches of the queue's facts: (row number, events.codec bytes), in order.
 
@@ -245,6 +257,47 @@ class Found(Message, tag="found"):
     ref: int
     answer: str
     steps: tuple[Step, ...]
+
+
+class LogIn(Message, tag="log_in"):
+    """keeper: is this client who it says? Answered by LoggedIn.
+
+    Attributes:
+        mechanism, user, first, second: as in core.protocol.sasl.Attempt.
+        client: its address.
+        auth_cdb: AUTH_CDB of its rule, empty for control/smtpauth.
+    """
+
+    ref: int
+    mechanism: bytes
+    user: bytes
+    first: bytes
+    second: bytes
+    client: bytes
+    auth_cdb: bytes
+
+
+class LoggedIn(Message, tag="logged_in"):
+    """keeper's answer; the fields are those of core.ask.LoginFact."""
+
+    ref: int
+    answer: str
+    user: bytes
+    source: str
+    reason: str
+    data: bytes
+    environment: tuple[tuple[bytes, bytes], ...]
+    may_relay: bool
+
+
+class AskVerified(Message, tag="ask_verified"):
+    """keeper: which mechanisms does every account have a verifier for? Answered by Verified."""
+
+
+class Verified(Message, tag="verified"):
+    """keeper's answer: CRAM-MD5, SCRAM-SHA-256 or nothing."""
+
+    mechanisms: tuple[bytes, ...]
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -47,13 +47,15 @@ class OpenedBody(NamedTuple):
 class QueueClient:
     """A process's connection to the queue."""
 
-    def __init__(self, path: str, role: str) -> None:
+    def __init__(self, path: str, role: str, *, takes_codes: bool = True) -> None:
         """Make a client that is down until `start`.
 
         Args:
             path: the queue's socket.
             role: what the process is: smtpd, or client.
+            takes_codes: whether it wants trace codes; only smtpd gets them.
         """
+        self._takes_codes = takes_codes
         self._link: Link[FromQueue] = Link(
             path, role, msgspec.msgpack.Decoder(FromQueue), self._message
         )
@@ -104,7 +106,7 @@ class QueueClient:
         return number
 
     def _ask_for_codes(self) -> None:
-        if not self._has_asked:
+        if not self._has_asked and self._takes_codes:
             self._has_asked = self._link.send(TakeCodes())
 
     # --- messages ------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ Always:
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 
 import msgspec
 
@@ -22,7 +23,7 @@ from glassmail.events.smtpd import Noted, SessionEnded
 from glassmail.net.channel import connect
 from glassmail.net.limits import FRAME_BYTES_MAX
 from glassmail.net.link import Link
-from glassmail.net.messages import Failed, Hello, Tell, encode
+from glassmail.net.messages import Failed, Hello, Pulse, Tell, encode
 
 FLUSH_S = 0.03  # how long an event may wait for company
 BATCH_EVENTS = 256  # so many are sent at once without waiting
@@ -70,6 +71,11 @@ class Reporter:
         events.append(event)
         if len(events) >= self._wake_at:
             self._wake()
+
+    def pulse(self, numbers: dict[str, int], rows: Sequence[bytes] = ()) -> None:
+        """Say what the process is busy with; for live views, so nothing waits or is repeated."""
+        if self._can_send():
+            self._link.send(Pulse(numbers, tuple(rows)))
 
     def close(self) -> None:
         """Send what can be sent at once and close for good."""

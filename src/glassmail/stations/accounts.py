@@ -65,6 +65,7 @@ class VDelivery(NamedTuple):
         directory: the mailbox's directory, made (0700, with Maildir) by the delivery when missing.
         data: the content of the dot-qmail file of INSTRUCTIONS.
         quota: the mailbox's quota as written in vpasswd, empty for none.
+        flags: the mailbox's flags; 0 where no mailbox decides.
     """
 
     kind: VKind
@@ -75,6 +76,7 @@ class VDelivery(NamedTuple):
     directory: bytes = b""
     data: bytes = b""
     quota: bytes = b""
+    flags: int = 0
 
 
 class _DotQmail(NamedTuple):
@@ -122,6 +124,11 @@ def vdelivermail(
     if found.account is None:
         return _for_nobody(user_home, local, domain, argument, steps)
     return _for_account(found.account, user_home, domain, extension, steps)
+
+
+def find_mailbox(user_home: bytes, name: bytes) -> Found:
+    """Look for a mailbox by its lower-case name in the domain whose directory this is."""
+    return _MAILBOXES.find(user_home, name)
 
 
 def vdelivermail_line(
@@ -181,10 +188,19 @@ def _for_account(
             directory,
             dot_qmail.data,
             account.quota,
+            account.flags,
         )
     maildir = directory + b"/Maildir/"
     return VDelivery(
-        VKind.MAILDIR, maildir, None, steps, address, directory, b"", account.quota
+        VKind.MAILDIR,
+        maildir,
+        None,
+        steps,
+        address,
+        directory,
+        b"",
+        account.quota,
+        account.flags,
     )
 
 

@@ -14,16 +14,20 @@ from typing import NamedTuple
 
 import msgspec
 
-from glassmail.core.ask import Existence
+from glassmail.core.ask import Existence, LoginFact
 from glassmail.core.model.trail import NO, UNKNOWN, YES, Step
+from glassmail.core.protocol.sasl import Attempt
 from glassmail.net.limits import KEEPER_ANSWER_S_MAX
 from glassmail.net.link import Link
-from glassmail.net.messages import Found, Lookup
+from glassmail.net.messages import Found, LoggedIn, Lookup, Verified
 from glassmail.stations.limits import (
     EXISTENCE_KEPT_S,
     EXISTENCES_KEPT_MAX,
     QUESTIONS_FORESEEN_MAX,
 )
+from glassmail.stations.login_ask import LoginQuestions
+
+FromKeeper = Found | LoggedIn | Verified
 
 
 class LiveAsk:
@@ -36,9 +40,10 @@ class LiveAsk:
             keeper_socket: where the keeper listens.
             role: what this process is.
         """
-        self._link: Link[Found] = Link(
-            keeper_socket, role, msgspec.msgpack.Decoder(Found), self._found
+        self._link: Link[FromKeeper] = Link(
+            keeper_socket, role, msgspec.msgpack.Decoder(FromKeeper), self._answered
         )
+        self.logins = LoginQuestions(self._link.send)
         self._link.on_down = self._down
         self._loop = asyncio.get_running_loop()
         self._ref = 0
@@ -90,7 +95,21 @@ class LiveAsk:
         self._refs[recipient] = ref
         return question
 
-    def _found(self, message: Found, _descriptors: tuple[int, ...]) -> None:
+    async def log_in(self, attempt: Attempt, client: bytes, auth_cdb: bytes) -> LoginFact:
+        """Ask whether a client is who it says."""
+        return await self.logins.log_in(attempt, client, auth_cdb)
+
+    def verified_mechanisms(self) -> frozenset[bytes]:
+        """Return the mechanisms of AUTH that every account has a verifier for."""
+        return self.logins.verified
+
+    def _answered(self, message: FromKeeper, _descriptors: tuple[int, ...]) -> None:
+        if isinstance(message, Found):
+            self._found(message)
+        else:
+            self.logins.answered(message)
+
+    def _found(self, message: Found) -> None:
         question = self._take(message.ref)
         if question is None:
             return
@@ -113,6 +132,7 @@ class LiveAsk:
         self._cannot(ref, f"the keeper did not answer within {KEEPER_ANSWER_S_MAX:.0f} s")
 
     def _down(self, reason: str) -> None:
+        self.logins.down(reason)
         for ref in list(self._waiting):
             self._cannot(ref, f"the keeper went away: {reason}")
 

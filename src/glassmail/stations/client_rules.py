@@ -24,11 +24,18 @@ from glassmail.store.control import ControlError, read_file
 CHECK_INTERVAL_S = 1.0
 NAME = "control/tcp.smtp"
 
+_COUNTING = frozenset((b"MAXCONNIP", b"MAXCONNC"))
 _Stamp = tuple[int, int, int] | None
 
 
 class ClientRules:
-    """Finds the rule for a client."""
+    """Finds the rule for a client.
+
+    Attributes:
+        counts_connections: whether a rule limits connections (MAXCONNIP, MAXCONNC).
+        needs_names: whether a rule is for clients with a name in DNS.
+        needs_info: whether a rule is for clients with a user (TCPREMOTEINFO).
+    """
 
     def __init__(
         self, path: str, clock: Callable[[], float], *, is_guarded: bool = False
@@ -41,6 +48,7 @@ class ClientRules:
             is_guarded: whether rules that let everybody relay count as broken.
         """
         self._is_guarded = is_guarded
+        self.counts_connections = self.needs_names = self.needs_info = False
         self._path = path
         self._clock = clock
         self._tell: Callable[[str], None] = lambda _text: None
@@ -78,6 +86,11 @@ class ClientRules:
         problem = open_relay.problem(rules) if self._is_guarded else ""
         if problem:
             raise ControlError(problem)
+        self.counts_connections = any(
+            name in _COUNTING for rule in rules.rules.values() for name, _value in rule.environment
+        )
+        self.needs_names = any(key.startswith(b"=") or b"@=" in key for key in rules.rules)
+        self.needs_info = any(b"@" in key for key in rules.rules)
         return rules
 
     def _problem(self, text: str) -> None:

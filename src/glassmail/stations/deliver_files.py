@@ -5,7 +5,7 @@ from collections.abc import Generator
 
 from glassmail.core.model.trail import NO, YES, Step
 from glassmail.stations.deliver_wants import Commit, Task, Terms
-from glassmail.store.letter import LetterError
+from glassmail.store.letter import Letter, LetterError
 from glassmail.store.maildir import (
     CANNOT_READ,
     Folders,
@@ -51,7 +51,7 @@ class Files:
             MaildirError: with qmail's text.
         """
         try:
-            staged, is_there = self._stage(path, line, top)
+            staged, is_there = self._stage(path, line, top, self._task.letter)
         except MaildirError as error:
             self._steps.append(Step("delivery.maildir", shown, NO, error.reason))
             raise
@@ -63,25 +63,35 @@ class Files:
         )
         return not is_there
 
+    def stage_note(self, path: bytes, line: bytes, text: bytes) -> None:
+        """Write a message of our own, not the one delivered, beside it; raises MaildirError."""
+        staged, _is_there = self._stage(path, line, b"", Letter.of(text))
+        self.staged.append(staged)
+        self._positions.append(len(self._steps))
+        where = staged.path.decode("utf-8", "backslashreplace")
+        self._steps.append(Step("delivery.maildir", path, YES, where))
+
     def is_there(self, path: bytes, line: bytes, top: bytes) -> bool:
         """Tell whether an earlier attempt has brought the message there; raises MaildirError."""
         if self._task.attempt == 0 or not os.path.isdir(path):
             return False
-        return self._folders.open(path).is_there(self._name(line, top))
+        return self._folders.open(path).is_there(self._name(line, top, self._task.letter))
 
-    def _stage(self, path: bytes, line: bytes, top: bytes) -> tuple[Staged, bool]:
-        name = self._name(line, top)
+    def _stage(
+        self, path: bytes, line: bytes, top: bytes, letter: Letter
+    ) -> tuple[Staged, bool]:
+        name = self._name(line, top, letter)
         folder = self._folders.open(path)
         if self._task.attempt > 0 and folder.is_there(name):
             return already(folder, name), True
-        return stage(folder, name, top, self._task.letter), False
+        return stage(folder, name, top, letter), False
 
-    def _name(self, line: bytes, top: bytes) -> bytes:
+    def _name(self, line: bytes, top: bytes, letter: Letter) -> bytes:
         """Make the file's name: the same for every attempt, so that a repeat finds the file."""
         task = self._task
-        size = len(top) + task.letter.size
+        size = len(top) + letter.size
         try:
-            wire_size = size + top.count(b"\n") + task.letter.wire_extra()
+            wire_size = size + top.count(b"\n") + letter.wire_extra()
         except LetterError as error:
             raise MaildirError(CANNOT_READ, str(error)) from error
         stem = b"%d.M%dR%d%b" % (task.born, task.message, task.number, line)

@@ -3,7 +3,8 @@
 Purpose:
     `forward`, `condredirect`, `bouncesaying`, `except` and `preline` with the outputs and exit
     codes of qmail's (reference: forward.c and so on). A program line that names one of them
-    plainly runs here; so do the commands of those names (faces.compat).
+    plainly runs here; so do the commands of those names (faces.compat). `vacation` and
+    `autorespond` are stations.deliver_autoreply's.
 
 Always:
     - `parse` recognises plain words only. A line with anything that a shell would do more with
@@ -15,11 +16,12 @@ from collections.abc import Callable, Generator, Mapping
 from typing import NamedTuple
 
 from glassmail.core.model.system_errors import error_text, is_temporary
-from glassmail.stations.deliver_requests import Forward, Run
+from glassmail.stations.deliver_requests import Forward, Look, Run
 from glassmail.stations.programs import Ended
 
 # What makes a shell do more than split words. `~` and `=` matter only where noted below.
 _SPECIAL = b"$`\\;|&<>()*?[]{}!#\n\r\v\f\0\"'~"
+VACATION_OPTIONS = (b"a", b"m", b"f", b"r", b"t", b"j", b"z", b"d")
 _SPECIAL_IN_QUOTES = b"$`\\\0"
 
 
@@ -30,7 +32,7 @@ class OwnCall(NamedTuple):
     arguments: tuple[bytes, ...]
 
 
-Steps = Generator[Forward | Run, None, Ended]
+Steps = Generator[Forward | Run | Look, None, Ended]
 Environment = Mapping[bytes, bytes]
 
 
@@ -67,11 +69,20 @@ def parse(command: bytes, own_directories: tuple[bytes, ...]) -> OwnCall | None:
     if not words:
         return None
     directory, slash, name = words[0].rpartition(b"/")
-    if name not in PROGRAMS or (slash and directory not in own_directories):
+    if name not in PROGRAMS:
+        return None
+    # qmailadmin writes autorespond's place as it found it when it was built.
+    if slash and directory not in own_directories and name != b"autorespond":
         return None
     if name == b"forward" and not words[1:]:
         return None  # nobody to forward to: the command itself says so
+    if name == b"vacation" and any(_is_foreign(word) for word in words[1:]):
+        return None  # an option of the system's vacation(1), which the shell will find
     return OwnCall(name, words[1:])
+
+
+def _is_foreign(word: bytes) -> bool:
+    return len(word) > 1 and word.startswith(b"-") and word[1:2] not in VACATION_OPTIONS
 
 
 def forward(arguments: tuple[bytes, ...], environment: Environment) -> Steps:
@@ -160,6 +171,21 @@ def preline(arguments: tuple[bytes, ...], environment: Environment) -> Steps:
     return run.ended
 
 
+def vacation(arguments: tuple[bytes, ...], environment: Environment) -> Steps:
+    """Answer for a person who is away (stations.deliver_autoreply)."""
+    # Commands that are started for one message import this module: what they never need stays out.
+    from glassmail.stations import deliver_autoreply
+
+    return (yield from deliver_autoreply.vacation(arguments, environment))
+
+
+def autorespond(arguments: tuple[bytes, ...], environment: Environment) -> Steps:
+    """Answer for an address that answers by itself (stations.deliver_autoreply)."""
+    from glassmail.stations import deliver_autoreply
+
+    return (yield from deliver_autoreply.autorespond(arguments, environment))
+
+
 class _Asked(NamedTuple):
     """A program's answer to a yes-or-no question: exit 0 is yes, else `ended` is our own end."""
 
@@ -198,4 +224,6 @@ PROGRAMS: dict[bytes, Callable[[tuple[bytes, ...], Environment], Steps]] = {
     b"bouncesaying": bouncesaying,
     b"except": except_,
     b"preline": preline,
+    b"vacation": vacation,
+    b"autorespond": autorespond,
 }

@@ -7,6 +7,8 @@ from functools import cached_property
 
 from glassmail.core.formats.control import show
 from glassmail.core.formats.date import from_line as from_line_date
+from glassmail.core.model.limits import HEADER_SCAN_BYTES_MAX
+from glassmail.core.model.redaction import safe_arguments
 from glassmail.core.model.system_errors import error_text
 from glassmail.core.model.trail import NO, YES, Step
 from glassmail.core.route.delivery_environment import (
@@ -19,7 +21,7 @@ from glassmail.core.route.delivery_environment import (
 from glassmail.stations import deliver_own, programs
 from glassmail.stations.deliver_files import Files
 from glassmail.stations.deliver_report import ONE_USER, StopDeliveryError
-from glassmail.stations.deliver_requests import Forward, Run
+from glassmail.stations.deliver_requests import Forward, Look, Run
 from glassmail.stations.deliver_wants import Alone, Task, Terms, Want
 from glassmail.stations.programs import Ended
 from glassmail.stations.resolve import find_owner_files
@@ -67,8 +69,17 @@ class Lines:
             if isinstance(want, Forward):
                 yield want
                 self.note_forward(want)
+            elif isinstance(want, Look):
+                self._look(want, directory)
             else:
                 yield from self._run(want, directory)
+
+    def _look(self, look: Look, directory: bytes) -> None:
+        try:
+            look.header = self.task.letter.start(HEADER_SCAN_BYTES_MAX)
+        except LetterError as error:
+            raise StopDeliveryError(111, CANNOT_READ) from error
+        look.directory, look.host_name = directory, self.terms.host_name
 
     def _run(self, run: Run, directory: bytes) -> Generator[Want, None, None]:
         yield from self._go_alone()
@@ -125,7 +136,7 @@ class Lines:
     def note_program(self, command: bytes, ended: Ended, where: str) -> None:
         """Put a program's end into the trail."""
         answer = "crashed" if ended.is_crash else f"exit {ended.exit_code}"
-        self.steps.append(Step("delivery.program", command, answer, where))
+        self.steps.append(Step("delivery.program", safe_arguments(command), answer, where))
 
     @cached_property
     def new_sender(self) -> bytes:

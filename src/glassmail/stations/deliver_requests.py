@@ -1,4 +1,4 @@
-"""What our own programs (stations.deliver_own) ask of whoever runs them: forward, run a program.
+"""What our own programs (stations.deliver_own) ask of whoever runs them: forward, run, look.
 
 Apart from the other wants of a delivery because commands that are started for a single message
 import this module: it must stay small.
@@ -11,14 +11,22 @@ class Forward:
     """Queue the message for others; `top` is put before it.
 
     Attributes:
+        body: a message of our own to be queued instead; None: the one that is delivered.
         letter: the answer: K, Z or D.
         text: why not, without letter and newline.
         message: the new message's number.
     """
 
-    __slots__ = ("letter", "message", "recipients", "sender", "text", "top")
+    __slots__ = ("body", "letter", "message", "recipients", "sender", "text", "top")
 
-    def __init__(self, recipients: tuple[bytes, ...], sender: bytes, top: bytes) -> None:
+    def __init__(
+        self,
+        recipients: tuple[bytes, ...],
+        sender: bytes,
+        top: bytes,
+        body: bytes | None = None,
+    ) -> None:
+        self.body = body
         self.recipients = recipients
         self.sender = sender
         self.top = top
@@ -41,3 +49,20 @@ class Run:
         self.top = top
         self.ended: Ended | None = None
         self.error: OSError | None = None
+
+
+class Look:
+    """Look at the message's header.
+
+    Attributes:
+        header: the answer: the beginning of the message, with all of its header.
+        directory: the answer: where relative file names are meant from.
+        host_name: the answer: of this machine.
+    """
+
+    __slots__ = ("directory", "header", "host_name")
+
+    def __init__(self) -> None:
+        self.header = b""
+        self.directory = b""
+        self.host_name = b""

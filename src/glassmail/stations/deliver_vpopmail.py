@@ -12,19 +12,17 @@ from glassmail.core.formats.dot_qmail import Kind
 from glassmail.core.model.limits import HEADER_SCAN_BYTES_MAX
 from glassmail.core.model.trail import NO, YES, Step
 from glassmail.core.route.dot_qmail import is_looping
+from glassmail.stations import deliver_quota
 from glassmail.stations.accounts import VDelivery, VKind, vdelivermail_line
 from glassmail.stations.deliver_programs import Lines
-from glassmail.stations.deliver_report import StopDeliveryError, program_verdict
+from glassmail.stations.deliver_report import program_verdict
 from glassmail.stations.deliver_requests import Forward
 from glassmail.stations.deliver_wants import Want
 from glassmail.stations.programs import Ended
-from glassmail.store import maildir_quota
+from glassmail.store import domain_usage
 from glassmail.store.maildir import CANNOT_ENTER, MaildirError, make_mailbox
 
 LOOPING = b"mail is looping\n"
-OVER_QUOTA = b"user is over quota\n"
-OVER_QUOTA_FILE = b".over-quota.msg"
-_MESSAGE_FILE_BYTES_MAX = 8_192
 
 
 def program_line(lines: Lines, command: bytes, mark: bytes) -> Generator[Want, None, Ended]:
@@ -92,15 +90,18 @@ def _store(lines: Lines, decision: VDelivery, path: bytes, shown: bytes, mark: b
     top = lines.return_path + b"Delivered-To: " + decision.delivered_to + b"\n"
     size = len(top) + lines.task.letter.size
     is_mailbox = path == decision.directory + b"/Maildir/"
-    limit = _quota(lines, decision.quota) if is_mailbox else quota.NO_QUOTA
+    limit = deliver_quota.limit_of(lines, decision.quota) if is_mailbox else quota.NO_QUOTA
+    place = deliver_quota.Filling(path, limit, size, mark)
     try:
         if not limit.is_none and not os.path.isdir(path):
             make_mailbox(decision.directory)
         # A message that an earlier attempt brought there has taken its room already.
-        is_checked = not limit.is_none and not lines.files.is_there(path, mark, top)
-        if is_checked and not maildir_quota.has_room(path, limit, size):
-            lines.steps.append(Step("delivery.quota", path, NO, quota.render(limit).decode()))
-            return Ended(100, _over_quota_text(lines.task.user.home) + b"\n")
+        is_there = lines.files.is_there(path, mark, top)
+        if is_mailbox and not is_there and deliver_quota.is_domain_full(lines, size):
+            return Ended(100, deliver_quota.DOMAIN_OVER_QUOTA)
+        is_checked = not limit.is_none and not is_there
+        if is_checked and not place.has_room(lines):
+            return Ended(100, deliver_quota.over_quota_text(lines.task.user.home) + b"\n")
         try:
             is_new = lines.files.stage(path, shown, mark, top)
         except MaildirError as error:
@@ -108,9 +109,10 @@ def _store(lines: Lines, decision: VDelivery, path: bytes, shown: bytes, mark: b
                 raise
             make_mailbox(decision.directory)
             is_new = lines.files.stage(path, shown, mark, top)
-        if is_new and not limit.is_none:
-            maildir_quota.add(path, limit, size)
-            lines.steps.append(Step("delivery.quota", path, YES, quota.render(limit).decode()))
+        if is_new and is_checked:
+            place.note(lines, decision.delivered_to)
+        if is_new:
+            domain_usage.add(lines.task.user.home, size)
     except (MaildirError, OSError) as error:
         lines.steps.append(Step("delivery.maildir", shown, NO, str(error)))
         return Ended(111, b"system error\n")
@@ -138,22 +140,3 @@ def _is_looping(lines: Lines, address: bytes) -> bool:
         lines.steps.append(Step("delivery.looping", line[:-1], YES, "the header"))
         return True
     return False
-
-
-def _quota(lines: Lines, text: bytes) -> quota.Quota:
-    try:
-        return quota.parse(text)
-    except quota.QuotaError as error:
-        lines.steps.append(Step("delivery.quota", text, NO, str(error)))
-        raise StopDeliveryError(111, b"system error\n") from error
-
-
-def _over_quota_text(home: bytes) -> bytes:
-    """Return the text of .over-quota.msg: the domain's, else that of the directory above it."""
-    for directory in (home, os.path.dirname(home.rstrip(b"/"))):
-        try:
-            with open(os.path.join(directory, OVER_QUOTA_FILE), "rb") as file:
-                return file.read(_MESSAGE_FILE_BYTES_MAX)
-        except OSError:
-            continue  # an unreadable text is no reason to keep a message from bouncing
-    return OVER_QUOTA

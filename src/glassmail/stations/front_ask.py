@@ -11,12 +11,15 @@ import asyncio
 import os
 from collections.abc import Mapping
 
-from glassmail.core.ask import CdbFact, DnsFact, Existence, ProgramEnd
+from glassmail.core.ask import CdbFact, Counts, DnsFact, Existence, Held, ProgramEnd
 from glassmail.core.formats.cdb import CdbError
 from glassmail.core.formats.dns_servers import DnsServersError, parse_servers
+from glassmail.core.model.redaction import redact, secret_values
 from glassmail.core.model.trail import NO, UNKNOWN, YES
 from glassmail.net.dns import Dns, MxRecord, Record, Status
+from glassmail.net.gate_client import GateClient
 from glassmail.settings.place import Place
+from glassmail.stations import g4dump
 from glassmail.stations.ask import LiveAsk
 from glassmail.stations.front_programs import Call, Programs
 from glassmail.store.cdb import Cdb
@@ -46,6 +49,17 @@ class FrontAsk(LiveAsk):
         self._dns: Dns | None = None
         self._cdbs: dict[bytes, Cdb] = {}
         self.programs = Programs()
+        self.gate = GateClient(place.gate_socket, role)
+
+    def start(self) -> None:
+        """Connect to keeper and gate, or keep trying in the background."""
+        super().start()
+        self.gate.start()
+
+    def close(self) -> None:
+        """Hang up; whoever waits is told that nobody can tell."""
+        super().close()
+        self.gate.close()
 
     def resolver(self) -> Dns:
         """Return the resolver of this process."""
@@ -86,9 +100,17 @@ class FrontAsk(LiveAsk):
         return CdbFact(NO)
 
     async def check_recipient(self, path: bytes, environment: Mapping[bytes, bytes]) -> ProgramEnd:
-        """Run RCPTCHECK's program: what it says comes by descriptor 4."""
-        return await self.programs.run(
+        """Run RCPTCHECK's program: what it says comes by descriptor 4.
+
+        What it writes goes to the log: secrets of its environment are hidden there.
+        """
+        front = g4dump.dump(environment) if g4dump.is_dumping(self._place) else b""
+        ended = await self.programs.run(
             Call((path,), environment, {}, (4,), TEXT_MAX, True, self._program_s())
+        )
+        secrets = secret_values(environment)
+        return ended._replace(
+            text=redact(ended.text, secrets), output=front + redact(ended.output, secrets)
         )
 
     async def ask_program(self, arguments: tuple[bytes, ...], address: bytes) -> ProgramEnd:
@@ -111,6 +133,26 @@ class FrontAsk(LiveAsk):
         """Not asked while a client waits: whoever is refused must not cost a question to DNS."""
         del domain
         return None
+
+    def load(self) -> float:
+        """Tell this host's load average of the last minute."""
+        return os.getloadavg()[0]
+
+    async def connections(self, ip: bytes, port: int) -> Counts:
+        """Tell how many connections are open beside this client's."""
+        return await self.gate.connections(ip, port)
+
+    def block_of(self, ip: bytes) -> tuple[str, str] | None:
+        """Tell the block that an address is under."""
+        return self.gate.block_of(ip)
+
+    async def may_log_in(self, ip: bytes, account: bytes) -> Existence:
+        """Tell whether a client may try a password now."""
+        return await self.gate.may_log_in(ip, account)
+
+    async def account_sends(self, account: bytes, recipients: int, ip: bytes) -> Held:
+        """Count what an account sends; tell whether it may go on."""
+        return await self.gate.account_sends(account, recipients, ip)
 
     def _program_s(self) -> float:
         return float(self._controls.snapshot().integer("timeoutrcptcheck"))

@@ -7,14 +7,17 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from glassmail.core.formats import recipients
-from glassmail.core.formats.control import Table
+from glassmail.core.formats.control import Table, show
 from glassmail.core.formats.patterns import PatternError, compile_list
 from glassmail.core.policy.facts import PolicySettings
 from glassmail.core.policy.lists import Lists, sender_list
+from glassmail.core.protocol.replies import EHLO_ORDER, EHLO_WORDS
+from glassmail.core.protocol.sasl import MECHANISMS
 from glassmail.stations.routing import routing_tables
 from glassmail.store.cdb import CdbFile
 from glassmail.store.control import Snapshot
 
+SOURCES = (b"vpopmail", b"system", b"checkpassword")  # of control/smtpauth
 __all__ = ["PatternError", "policy_settings"]
 
 
@@ -36,6 +39,14 @@ def policy_settings(snapshot: Snapshot, more: CdbFile | None) -> PolicySettings:
         version=_version(),
         prepared={},
         break_character=snapshot.line("breakcharacter"),
+        auth_sources=tuple(snapshot.table("smtpauth").entries),
+        auth_mechanisms=tuple(snapshot.line("authmechanisms").upper().split()),
+        ehlo=_ehlo(snapshot),
+        tls_clients=snapshot.table("tlsclients"),
+        connections_max=snapshot.integer("concurrencyincoming"),
+        is_tcpserver_log=snapshot.flag("tcpserverlog"),
+        is_sqmail_log=snapshot.line("smtpdlog") == b"sqmail",
+        account_recipients_max=snapshot.integer("maxaccountrecipients"),
     )
 
 
@@ -47,16 +58,32 @@ def _version() -> bytes:
         return b"glassmail"
 
 
+def _ehlo(snapshot: Snapshot) -> tuple[bytes, ...]:
+    order = tuple(snapshot.line("ehlo").upper().split())
+    return EHLO_ORDER if order == EHLO_ORDER else order
+
+
 def problem_of(snapshot: Snapshot) -> str:
     """Name a value that means nothing; empty when there is none."""
+    for name, known in (("ehlo", EHLO_WORDS), ("authmechanisms", MECHANISMS)):
+        for word in snapshot.line(name).upper().split():
+            if word not in known:
+                return f"control/{name}: {show(word)}: known are {_joined(known)}"
+    for word, entry in snapshot.table("smtpauth").entries.items():
+        if word not in SOURCES:
+            return f"{entry.source}: known are {_joined(SOURCES)}"
     for name, values in _WORDS.items():
         if snapshot.line(name) not in values:
-            shown = ", ".join(value.decode("ascii") for value in values)
-            return f"control/{name}: one of {shown}"
+            return f"control/{name}: one of {_joined(values)}"
     return ""
 
 
-_WORDS = {"replyprofile": (b"qmail", b"sqmail"), "relayreply": (b"rcpthosts", b"relayed")}
+def _joined(values: tuple[bytes, ...]) -> str:
+    return ", ".join(value.decode("ascii") for value in values)
+
+
+_WORDS = {"smtpdlog": (b"plain", b"sqmail"), "remotehost": (b"auto", b"no", b"yes", b"paranoid"),
+          "replyprofile": (b"qmail", b"sqmail"), "relayreply": (b"rcpthosts", b"relayed")}
 
 
 def _lists(snapshot: Snapshot) -> Lists:

@@ -7,6 +7,7 @@ from glassmail.core.model.trail import Trail
 from glassmail.core.policy.facts import Client
 from glassmail.events.codec import encode_story
 from glassmail.events.event import Event
+from glassmail.events.fields import code_text
 from glassmail.events.smtpd import Handed, Noted, Refused, SessionEnded, Story
 from glassmail.stations.limits import STORY_RECIPIENTS_MAX, STORY_STEPS_MAX
 
@@ -19,6 +20,8 @@ class Record:
         part: number of its message that was last handed in.
         helo: what the client called itself, empty while it did not.
         accepted: messages; refused: replies of 4xx and 5xx.
+        pid: what log lines name: the process, or a number of the session.
+        tls: version and cipher, empty in the clear; login: who logged in, empty before.
     """
 
     __slots__ = (
@@ -34,8 +37,11 @@ class Record:
         "bytes_in",
         "code",
         "helo",
+        "login",
         "part",
+        "pid",
         "refused",
+        "tls",
     )
 
     def __init__(
@@ -53,12 +59,31 @@ class Record:
         self._service = service
         self._began = now_ns()
         self._is_over = False
+        self.pid = os.getpid()
         self.code = 0
         self.part = 0
         self.helo = b""
         self.accepted = 0
         self.refused = 0
         self.bytes_in = 0
+        self.tls = ""
+        self.login = b""
+
+    def summary(self) -> dict[str, str | int]:
+        """What a live view shows of the session."""
+        return {
+            "service": self._service,
+            "client": self._client,
+            "client_port": self._port,
+            "client_name": self._client_name,
+            "helo": self.helo.decode("utf-8", "backslashreplace"),
+            "login": self.login.decode("utf-8", "backslashreplace"),
+            "tls": self.tls,
+            "code": code_text(self.code),
+            "began": self._began,
+            "accepted": self.accepted,
+            "refused": self.refused,
+        }
 
     def refuse(
         self,
@@ -96,12 +121,14 @@ class Record:
                 sent[1],
                 steps,
                 envelope[2][:STORY_RECIPIENTS_MAX],
+                self.tls,
+                self.login,
             )
         )
 
     def note(self, line: bytes, *, is_own: bool = True) -> None:
         """Tell a log line of a check; one that is not our own is a program's."""
-        pid = os.getpid() if is_own else 0
+        pid = self.pid if is_own else 0
         now = self._now_ns()
         self._tell(Noted(now, self.code, self._service, self._client, self._port, line, pid))
 
@@ -127,7 +154,8 @@ class Record:
             Handed(
                 self._now_ns(), self.code, self.part, self._service, self._client, self._port,
                 self._client_name, self.helo, sender, recipients[:STORY_RECIPIENTS_MAX],
-                path, pid, exit_code, sent, steps[:STORY_STEPS_MAX],
+                path, pid, exit_code, sent, steps[:STORY_STEPS_MAX], b"",
+                self.tls, self.login,
             )
         )  # fmt: skip
 
@@ -146,6 +174,8 @@ class Record:
                 sender,
                 recipients[:STORY_RECIPIENTS_MAX],
                 steps[:STORY_STEPS_MAX],
+                self.tls,
+                self.login,
             )
         )
 
@@ -167,5 +197,7 @@ class Record:
                 self.accepted,
                 self.refused,
                 self.bytes_in,
+                self.tls,
+                self.login,
             )
         )

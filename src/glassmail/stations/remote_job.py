@@ -45,7 +45,7 @@ class RemoteJob:
             send: brings an errand to a host (folded) or relay.
             settle: takes the report of each recipient.
         """
-        self._job = job
+        self.job = job
         self._snapshot = snapshot
         self._send = send
         self._settle_one = settle
@@ -101,7 +101,7 @@ class RemoteJob:
 
     def _group(self, smtproutes: Table) -> None:
         """Part the targets by where they go; settle those whose route cannot be obeyed."""
-        for target in self._job.targets:
+        for target in self.job.targets:
             host = target.address.rpartition(b"@")[2] if b"@" in target.address else b""
             route = find_relay(host, smtproutes)
             recipient = Recipient(target.delivery, target.address, route.steps)
@@ -113,7 +113,7 @@ class RemoteJob:
 
     def _errand(self, recipients: tuple[Recipient, ...], helo: bytes, settings: Snapshot) -> Errand:
         return Errand(
-            self._job.sender,
+            self.job.sender,
             recipients,
             self._message,
             helo,

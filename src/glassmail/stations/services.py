@@ -6,7 +6,9 @@ from typing import Protocol
 
 from glassmail.core.ask import Ask
 from glassmail.events.event import Event
+from glassmail.net.gate_client import GateClient
 from glassmail.net.queue_client import QueueClient
+from glassmail.stations.certificates import Certificate, Certificates
 from glassmail.stations.client_rules import ClientRules
 from glassmail.stations.front_programs import Programs
 from glassmail.stations.session_settings import SettingsReader
@@ -35,6 +37,9 @@ class Wire(Protocol):
     def resume(self) -> None:
         """Read again; may be said twice."""
 
+    def start_tls(self, certificate: Certificate) -> None:
+        """Let the handshake begin; `secured` or `tls_failed` of the session tells how it went."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -52,6 +57,8 @@ class Services:
         alert: takes the text of a fault in this program.
         programs: runs programs of the site; None where none can run.
         root: directory of the site.
+        certificates: for TLS; None where there are none.
+        gate: counts what all sessions share; None where nobody does.
     """
 
     settings: SettingsReader
@@ -65,3 +72,5 @@ class Services:
     alert: Callable[[str], None]
     programs: Programs | None = None
     root: str = ""
+    gate: GateClient | None = None
+    certificates: Certificates | None = None

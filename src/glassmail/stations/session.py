@@ -15,52 +15,53 @@ from typing import Any, ClassVar
 
 from glassmail.core.formats import date, received
 from glassmail.core.model.limits import HELO_BYTES_MAX
+from glassmail.core.model.redaction import safe_command
 from glassmail.core.model.reply import Reply
-from glassmail.core.model.trail import NO, Step, Trail
+from glassmail.core.model.trail import NO, Step
 from glassmail.core.model.verdict import Verdict
-from glassmail.core.policy import pipeline, recipient_exists, relay
+from glassmail.core.policy import pipeline, recipient_exists, relay, security
 from glassmail.core.policy.facts import Client, MessageFacts
-from glassmail.core.protocol import replies, smtp_server
+from glassmail.core.protocol import replies, smtp_events
 from glassmail.core.protocol.smtp_address import replace_literal
-from glassmail.core.protocol.smtp_server import Event
+from glassmail.core.protocol.smtp_events import Event
 from glassmail.net.messages import Enqueue, Enqueued
 from glassmail.net.queue_client import Answer
 from glassmail.stations.body import Body
-from glassmail.stations.front_session import FrontSession
 from glassmail.stations.limits import RECIPIENTS_FORESEEN_MAX, STORY_STEPS_MAX
+from glassmail.stations.login_session import LoginSession
 from glassmail.stations.queue_program import is_foreign
 from glassmail.stations.services import Services, Wire
 
 MENDING = b"FIXCRIO"  # the client's variable that mends line ends instead of refusing the message
 
 
-class Session(FrontSession):
+class Session(LoginSession):
     """One connection of a client, with its transaction."""
 
-    __slots__ = ("_connected", "_foreseen")
+    __slots__ = ("_foreseen",)
 
     def __init__(self, services: Services, wire: Wire, client: Client, service: str) -> None:
         """Meet a client; see SessionLoop."""
         super().__init__(services, wire, client, service)
-        self._connected: Trail = ()  # steps of connect
+        self._start_as_stranger()
         self._foreseen = 0  # recipients to come that were asked about already
 
     def _handle(self, event: Event) -> None:
         self._HANDLERS[type(event)](self, event)
 
-    def _on_chunk(self, event: smtp_server.BodyChunk) -> None:
+    def _on_chunk(self, event: smtp_events.BodyChunk) -> None:
         assert self._body is not None
         self._body.add(event.data)
 
-    def _on_quit(self, _event: smtp_server.Quit) -> None:
+    def _on_quit(self, _event: smtp_events.Quit) -> None:
         self._how = "quit"
         self._core.reply(replies.goodbye(self._greeting()))
 
-    def _on_reset(self, _event: smtp_server.Reset) -> None:
+    def _on_reset(self, _event: smtp_events.Reset) -> None:
         self._forget()
 
-    def _on_refused(self, event: smtp_server.Refused) -> None:
-        step = Step("session.order", event.line, NO, event.name)
+    def _on_refused(self, event: smtp_events.Refused) -> None:
+        step = Step("session.order", safe_command(event.line), NO, event.name)
         self._told("command", event.name, (step,))
 
     # --- events of the core --------------------------------------------------------------------
@@ -69,16 +70,18 @@ class Session(FrontSession):
         return self._facts.environment.get(b"SMTPGREETING", self._settings.greeting)
 
     def _connect_decided(self, verdict: Verdict) -> None:
+        if self._settings.policy.is_tcpserver_log:
+            self._log_connection(is_denied=verdict.reply is not None)
         if verdict.reply is not None:
             self._refuse(pipeline.CONNECT, verdict)
             return
-        self._known = self._connected = verdict.steps
+        self._known = self._connected = self._known + verdict.steps
         if self._facts.variables.greet_delay_s:
             self._hold_greeting()
         else:
             self._core.greet(replies.greeting(self._greeting()))
 
-    def _on_helo(self, event: smtp_server.Helo) -> None:
+    def _on_helo(self, event: smtp_events.Helo) -> None:
         self._forget()
         self._facts.helo = self.record.helo = event.name[:HELO_BYTES_MAX]
         then = self._ehlo_decided if event.is_extended else self._helo_decided
@@ -96,11 +99,11 @@ class Session(FrontSession):
             self._refuse(pipeline.HELO, verdict)
             return
         self._known = self._connected + verdict.steps  # of the last HELO alone
-        size_max = self._facts.size_max
-        is_enhanced = self._settings.is_enhanced
-        self._core.reply(replies.ehlo(self._greeting(), size_max, is_enhanced=is_enhanced))
+        offer, is_enhanced = self._offer(), self._settings.is_enhanced
+        reply = security.ehlo(self._facts, self._greeting(), offer, is_enhanced=is_enhanced)
+        self._core.reply(reply)
 
-    def _on_mail(self, event: smtp_server.Mail) -> None:
+    def _on_mail(self, event: smtp_events.Mail) -> None:
         self._forget()
         self._facts.sender = self._unliteral(event.sender)
         self._facts.declared_size = event.size
@@ -114,7 +117,7 @@ class Session(FrontSession):
         self._steps += verdict.steps
         self._core.reply(replies.MAIL_OK)
 
-    def _on_rcpt(self, event: smtp_server.Rcpt) -> None:
+    def _on_rcpt(self, event: smtp_events.Rcpt) -> None:
         facts = self._facts
         facts.recipient = relay.final_recipient(facts, self._unliteral(event.recipient))
         facts.recipients_asked += 1
@@ -143,9 +146,11 @@ class Session(FrontSession):
             if len(self._steps) < STORY_STEPS_MAX:
                 self._steps += verdict.steps
             self._core.reply(replies.RCPT_OK)
+            if self._facts.settings.is_sqmail_log:
+                self._note_sqmail("")
         self._facts.recipient = b""
 
-    def _on_data(self, _event: smtp_server.DataBegins) -> None:
+    def _on_data(self, _event: smtp_events.DataBegins) -> None:
         if not self._services.queue.is_up:
             step = Step("session.queue", self._facts.sender or b"", NO, "the queue does not answer")
             self._refuse(pipeline.DATA, Verdict(replies.QUEUE_DOWN, (step,), (), "queue"))
@@ -164,7 +169,7 @@ class Session(FrontSession):
         facts = self._facts
         self._core.accept_body(facts.size_max, is_mending=MENDING in facts.environment)
 
-    def _on_end(self, event: smtp_server.BodyEnds) -> None:
+    def _on_end(self, event: smtp_events.BodyEnds) -> None:
         self._facts.message = MessageFacts(
             event.size, event.hops, event.bare, event.message_id, event.mended
         )
@@ -206,6 +211,9 @@ class Session(FrontSession):
             recipients = (*recipients, facts.variables.deliver_to)
         program = facts.variables.queue_program
         if program and is_foreign(program, self._services.root):
+            if self._is_held:  # what a program does with it nobody here could hold back
+                self._decline(replies.ACCOUNT_HELD, "mail of this account is held")
+                return
             giving = self._give_to_program(body, recipients)
             self._task = asyncio.get_running_loop().create_task(giving)
             return
@@ -224,6 +232,7 @@ class Session(FrontSession):
             "network",
             None,
             message.message_id,
+            self._is_held,
         )
         self._is_handing_in = True
         queue.enqueue(enqueue, self._queue_said)
@@ -235,7 +244,7 @@ class Session(FrontSession):
         )
         local = facts.environment.get(b"TCPLOCALHOST", self._settings.me)
         when = _date(self._services.now_ns() // 1_000_000_000)
-        return received.line(who, local, b"SMTP", self._part_code(), when)
+        return received.line(who, local, self._protocol(), self._part_code(), when)
 
     def _part_code(self) -> bytes:
         return b"%b/%d" % (self._code, self.record.part) if self._code else b""
@@ -253,6 +262,7 @@ class Session(FrontSession):
             return
         if isinstance(answer, Enqueued):
             self.record.accepted += 1
+            self._count_message()
             now = self._services.now_ns() // 1_000_000_000
             self._core.reply(replies.queued(now, answer.message, self._part_code()))
             self._forget()
@@ -279,6 +289,7 @@ class Session(FrontSession):
         facts.message = None
         facts.declared_size = facts.recipients_asked = facts.recipients_refused = 0
         self._foreseen = 0
+        self._is_held = False
         if self._steps:
             self._steps = []
         if self._recipients:
@@ -289,15 +300,18 @@ class Session(FrontSession):
 
     # A table instead of a match: every event of every session comes through here.
     _HANDLERS: ClassVar[dict[type[Event], Callable[["Session", Any], None]]] = {
-        smtp_server.Helo: _on_helo,
-        smtp_server.Mail: _on_mail,
-        smtp_server.Rcpt: _on_rcpt,
-        smtp_server.DataBegins: _on_data,
-        smtp_server.BodyChunk: _on_chunk,
-        smtp_server.BodyEnds: _on_end,
-        smtp_server.Quit: _on_quit,
-        smtp_server.Reset: _on_reset,
-        smtp_server.Refused: _on_refused,
+        smtp_events.Helo: _on_helo,
+        smtp_events.Mail: _on_mail,
+        smtp_events.Rcpt: _on_rcpt,
+        smtp_events.DataBegins: _on_data,
+        smtp_events.BodyChunk: _on_chunk,
+        smtp_events.BodyEnds: _on_end,
+        smtp_events.Quit: _on_quit,
+        smtp_events.Reset: _on_reset,
+        smtp_events.Refused: _on_refused,
+        smtp_events.Auth: LoginSession.on_auth,
+        smtp_events.AuthResponse: LoginSession.on_auth_response,
+        smtp_events.StartTls: LoginSession.on_starttls,
     }
 
 

@@ -17,7 +17,7 @@ Knows nothing of:
 
 import asyncio
 import traceback
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec
 
@@ -27,14 +27,18 @@ from glassmail.core.model.reply import Reply
 from glassmail.core.model.trail import NO, Step, Trail
 from glassmail.core.model.verdict import PASS, Effect, Verdict
 from glassmail.core.policy import pipeline
+from glassmail.core.policy.account_rate import HOLD
+from glassmail.core.policy.connections import COUNTED
 from glassmail.core.policy.facts import Client, Facts
 from glassmail.core.policy.told import LOG
 from glassmail.core.protocol import replies
 from glassmail.core.protocol.smtp_commands import State
-from glassmail.core.protocol.smtp_server import Event, SmtpServer
+from glassmail.core.protocol.smtp_events import Event
+from glassmail.core.protocol.smtp_server import SmtpServer
 from glassmail.stations.body import Body
 from glassmail.stations.client_rules import meet
 from glassmail.stations.eager import resume
+from glassmail.stations.gate_session import GatedSession
 from glassmail.stations.limits import (
     DATA_S_MAX,
     LINGER_S_MAX,
@@ -46,7 +50,7 @@ from glassmail.stations.services import Services, Wire
 P = ParamSpec("P")
 
 
-class SessionLoop(ABC):
+class SessionLoop(GatedSession):
     """One connection of a client.
 
     Attributes:
@@ -59,8 +63,6 @@ class SessionLoop(ABC):
         "_body",
         "_body_began_at",
         "_code",
-        "_core",
-        "_facts",
         "_how",
         "_is_advancing",
         "_is_at_end",
@@ -70,13 +72,8 @@ class SessionLoop(ABC):
         "_is_stopping",
         "_known",
         "_recipients",
-        "_services",
-        "_settings",
         "_steps",
         "_task",
-        "_wire",
-        "is_over",
-        "record",
     )
 
     def __init__(self, services: Services, wire: Wire, client: Client, service: str) -> None:
@@ -88,6 +85,7 @@ class SessionLoop(ABC):
             client: who is there.
             service: smtp or submission.
         """
+        super().__init__()
         self._services = services
         self._wire = wire
         settings = self._settings = services.settings.now()
@@ -116,6 +114,10 @@ class SessionLoop(ABC):
         """Answer an event of the core, now or later."""
 
     @abstractmethod
+    def _note_sqmail(self, check: str) -> None:
+        """Tell s/qmail's log line of a refusal by a check, or of a recipient that was taken."""
+
+    @abstractmethod
     def _spoke_early(self) -> None:
         """Something came in while the greeting is held back."""
 
@@ -127,6 +129,7 @@ class SessionLoop(ABC):
 
     def begin(self, refusal: Reply | None = None) -> None:
         """Greet the client, or turn it away with `refusal`."""
+        self._arrived()
         reason = "this process serves as many sessions as it may"
         if refusal is None and self._settings.problem:
             refusal, reason = replies.NO_CONTROLS, self._settings.problem
@@ -136,14 +139,40 @@ class SessionLoop(ABC):
             self._core.greet(refusal)
             step = Step("session.service", self._facts.client.ip, NO, reason)
             self._told("connect", replies.name_of(refusal), (step,))
+        elif self._is_entered and self._is_counted_later():
+            return
         else:
             self._decide(pipeline.CONNECT, self._connect_decided)
+        self._advance()
+
+    def _is_counted_later(self) -> bool:
+        client, gate = self._facts.client, self._services.gate
+        assert gate is not None
+        return gate.counted_later(client.ip, client.port, lambda: self._safely(self._counted_in))
+
+    def _counted_in(self) -> None:
+        """The gate has counted this connection: the checks have its answer at hand."""
+        if not self._is_lost:
+            self._decide(pipeline.CONNECT, self._connect_decided)
+            self._go_on()
+
+    def introduced(self, steps: Trail) -> None:
+        """Take what was asked about the client before the session."""
+        self._known = steps
+
+    def turn_away(self, check: str) -> None:
+        """Hang up without a word on a client whose last step of the introduction says no."""
+        steps, self._known = self._known, ()
+        self._core.greet(replies.DENIED)
+        self._told("connect", check, steps)
         self._advance()
 
     def receive(self, data: bytes) -> None:
         """Take what the client sent."""
         self._active_at = self._services.clock()
         self.record.bytes_in += len(data)
+        if self._tapping is not None:
+            self._tapping.client(data, self._services.now_ns())
         self._core.receive(data)
         if self._is_greeting_late:
             self._spoke_early()
@@ -164,6 +193,7 @@ class SessionLoop(ABC):
         if self._is_lost:
             return
         self._is_lost = self.is_over = True
+        self._departed(self._how)
         if self._task is not None:
             self._task.cancel()
         if self._body is not None and not self._is_handing_in:
@@ -174,7 +204,9 @@ class SessionLoop(ABC):
 
     def tick(self, now: float) -> None:
         """Look at the time; to be called about once a second."""
-        core = self._core
+        core, gate = self._core, self._services.gate
+        if gate is not None and gate.has_blocks and self._shut_out():
+            return
         if self.is_over:
             if now - self._active_at > LINGER_S_MAX:
                 self._wire.abort()  # it does not even take our last word
@@ -219,13 +251,13 @@ class SessionLoop(ABC):
                 if event is not None:
                     self._handle(event)
                 elif len(core.unsent) > UNSENT_REPLIES_BYTES_MAX:
-                    wire.send(core.output())
+                    self._send(core.output())
                 else:
                     break
         finally:
             self._is_advancing = False
         if core.unsent:
-            wire.send(core.output())
+            self._send(core.output())
         is_our_turn = core.is_awaiting_reply or wire.is_blocked
         if core.state is State.CLOSED or (self._is_at_end and not is_our_turn):
             self._close()
@@ -290,6 +322,10 @@ class SessionLoop(ABC):
         for effect in effects:
             if effect.kind == LOG:
                 self.record.note(effect.key, is_own=effect.value == 0)
+            elif effect.kind == HOLD:
+                self._is_held = True
+            elif effect.kind == COUNTED:
+                self._counted(effect)
 
     def _safely(self, call: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
         """Call what nobody above would answer for: a fault ends this session and no other one."""
@@ -323,6 +359,12 @@ class SessionLoop(ABC):
         others = tuple(self._recipients) if is_whole else ()
         envelope = (facts.sender or b"", facts.recipient, others)
         self.record.refuse(stage, check, sent, envelope, steps)
+        if facts.settings.is_sqmail_log:
+            self._note_sqmail(check)
+        self._count_refusal(stage, check)
+
+    def _shown_code(self) -> str:
+        return self._code.decode("ascii") or str(self.record.code)
 
     def _time_out(self, source: str) -> None:
         self._how = "timeout"

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from glassmail.core.formats.control import Table
 from glassmail.core.policy.facts import PolicySettings
 from glassmail.core.route.rewrite import RoutingTables
+from glassmail.core.schedule import gate_book
 from glassmail.settings.place import Place
 from glassmail.stations.front_policy import PatternError, policy_settings, problem_of
 from glassmail.stations.routing import more_rcpthosts
@@ -33,7 +34,11 @@ class SessionSettings(NamedTuple):
         policy: what the checks read.
         problem: why nobody can be served; empty when all is well.
         program_s: how long a program of the front door may run.
+        ciphers: control/tlsserverciphers; auth_delay_s: control/authdelay.
         open_smtp: path of POP-before-SMTP's entries, empty for none; they count open_smtp_s.
+        watched: kinds of core.schedule.gate_book that the gate is told of.
+        is_counting: whether the gate counts connections for these settings.
+        remote_host, remote_host_s, remote_info_s: control/remotehost and its like.
     """
 
     greeting: bytes
@@ -47,6 +52,13 @@ class SessionSettings(NamedTuple):
     program_s: int = 60
     open_smtp: bytes = b""
     open_smtp_s: int = 10_800
+    ciphers: bytes = b""
+    auth_delay_s: int = 0
+    watched: frozenset[str] = frozenset()
+    is_counting: bool = False
+    remote_host: bytes = b"auto"
+    remote_host_s: int = 5
+    remote_info_s: int = 0
 
 
 class SettingsReader:
@@ -111,9 +123,23 @@ def _build(snapshot: Snapshot, more: CdbFile | None, problem: str) -> SessionSet
         program_s=snapshot.integer("timeoutrcptcheck"),
         open_smtp=snapshot.line("opensmtp"),
         open_smtp_s=snapshot.integer("opensmtpseconds"),
+        ciphers=snapshot.line("tlsserverciphers"),
+        auth_delay_s=snapshot.integer("authdelay"),
+        watched=frozenset(kind for name, kind in _WATCHED.items() if snapshot.integer(name)),
+        remote_host=snapshot.line("remotehost"),
+        remote_host_s=snapshot.integer("remotehosttimeout"),
+        remote_info_s=snapshot.integer("remoteinfo"),
+        is_counting=any(snapshot.integer(name) for name in _COUNTED),
     )
 
 
+_WATCHED = {
+    "maxbadlogins": gate_book.LOGIN,
+    "maxbadrecipients": gate_book.BAD_RECIPIENT,
+    "maxerrors": gate_book.ERROR,
+    "maxmessages": gate_book.MESSAGE,
+}
+_COUNTED = ("concurrencyincoming", "maxconnects", "tcpserverlog")
 _EMPTY = Table("", True, {}, "")
 # Of a session that is turned away, since its settings cannot be used.
 _NO_POLICY = PolicySettings(

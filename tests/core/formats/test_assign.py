@@ -73,3 +73,10 @@ def test_faults(text, where):
     with pytest.raises(AssignError) as caught:
         assign.parse(text)
     assert str(caught.value).startswith(where)
+
+
+def test_the_line_of_a_key():
+    data = b"=joe:x:1:1:/h:::\n+Example.com-:e:1:1:/e:-::\n+example.com-:f:1:1:/f:-::\n.\n+a-:x\n"
+    assert assign.line_of(data, b"+example.com-") == 2
+    assert assign.line_of(data, b"=joe") == 1
+    assert assign.line_of(data, b"+a-") == 0

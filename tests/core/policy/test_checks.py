@@ -199,3 +199,6 @@ def test_line_ends():
     assert trail(verdict) == [
         (b"", NO, "bare LF at byte offset 57, line 3 of the message"),
     ]
+    assert verdict.effects[0].key == (
+        b"line ends [192.0.2.1] bare LF at byte offset 57, line 3 of the message, refused"
+    )

@@ -82,6 +82,21 @@ def records(assignments: Iterable[Assignment]) -> Iterator[tuple[bytes, bytes]]:
     yield b"", bytes(last_characters)
 
 
+def line_of(data: bytes, key: bytes) -> int:
+    """Return the number of the first line that begins with `key:`, 0 without one.
+
+    Args:
+        data: users/assign as it is.
+        key: mark and local part in lower case, `+example.com-`.
+    """
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if line.startswith(b"."):
+            break
+        if line.partition(b":")[0].lower() == key:
+            return number
+    return 0
+
+
 def _fault(line: bytes) -> str:
     """Say at which column, from 1, a line goes wrong, and how."""
     column, text = len(line) + 1, f"{line.count(b':')} colons, seven are needed"

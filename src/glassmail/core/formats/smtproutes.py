@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from glassmail.core.formats.control import show
+from glassmail.core.model.redaction import safe_relay
 
 PORT_SMTP = 25
 _BLANKS = bytes([*range(33), 127])
@@ -31,11 +32,11 @@ def parse_relay(value: bytes) -> Relay | None:
     if b"|" in value:
         raise RelayError("logging in to a relay is not supported; remove `|user|password`")
     if len(value.translate(None, _BLANKS)) != len(value):
-        raise RelayError(f"{show(value)}: holds a blank; write `relay` or `relay:port`")
+        raise RelayError(f"{_shown(value)}: a blank follows; write `relay` or `relay:port`")
     host, port = _split(value)
     if not host:
         if port:
-            raise RelayError(f"{show(value)}: names a port but no relay")
+            raise RelayError(f"{_shown(value)}: names a port but no relay")
         return None
     return Relay(host, _port(port, value) if port else PORT_SMTP)
 
@@ -45,13 +46,13 @@ def _split(value: bytes) -> tuple[bytes, bytes]:
     if value.startswith(b"["):
         host, bracket, rest = value[1:].partition(b"]")
         if not bracket or (rest and rest[:1] not in (b":", b";")):
-            raise RelayError(f"{show(value)}: write an address as in `[::1]:25`")
+            raise RelayError(f"{_shown(value)}: write an address as in `[::1]:25`")
         return host, rest
     for sign in (b";", b":"):
         host, found, rest = value.partition(sign)
         if found:
             if b":" in rest:
-                raise RelayError(f"{show(value)}: write an IPv6 address as in `[::1]:25`")
+                raise RelayError(f"{_shown(value)}: write an IPv6 address as in `[::1]:25`")
             return host, found + rest
     return value, b""
 
@@ -60,4 +61,8 @@ def _port(text: bytes, value: bytes) -> int:
     digits = text[1:]
     if 0 < len(digits) <= 5 and not digits.strip(b"0123456789") and 0 < int(digits) < 65_536:
         return int(digits)
-    raise RelayError(f"{show(value)}: the port must be a number from 1 to 65535")
+    raise RelayError(f"{_shown(value)}: the port must be a number from 1 to 65535")
+
+
+def _shown(value: bytes) -> str:
+    return safe_relay(show(value))  # name and password may stand in it

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from glassmail.core.formats.client_keys import full_v6, network_key, network_text
 from glassmail.core.formats.control import BLANKS, show
+from glassmail.core.model.redaction import redact_rule
 
 _INSTRUCTION = re.compile(rb":(allow|deny)(?=,|\Z)")
 _DIGITS_MAX = 1_000  # of the numbers of a range; int() itself ends at 4,300
@@ -27,7 +28,8 @@ class TcpRulesError(ValueError):
     """A line cannot be parsed. `line` is its text, `number` its place, from 1."""
 
     def __init__(self, line: bytes, number: int, name: str) -> None:
-        super().__init__(f"{name}:{number}: unable to parse this line: {show(line)}")
+        shown = redact_rule(show(line))
+        super().__init__(f"{name}:{number}: unable to parse this line: {shown}")
         self.line = line
         self.number = number
 
@@ -54,7 +56,7 @@ def parse(data: bytes, name: str) -> TcpRules:
     rules: dict[bytes, Rule] = {}
     for number, line, address, instruction in _lines(data, name):
         allow, environment = _instruction(instruction, line, number, name)
-        rule = Rule(allow, environment, f"{name}:{number} {show(line)}")
+        rule = Rule(allow, environment, redact_rule(f"{name}:{number} {show(line)}"))
         for key in _keys(address, line, number, name):
             rules.setdefault(key, rule)
     return _index(name, rules)

@@ -6,6 +6,7 @@ Sources: RFC 5321 4.5.3.1, qmail's constants, the figures other servers hold.
 COMMAND_LINE_BYTES_MAX = 12_288  # SASL initial responses are the longest commands (Postfix: 12,288)
 ADDRESS_BYTES_MAX = 900  # qmail-smtpd.c addrparse: more is `555 syntax error`
 ENVELOPE_ADDRESS_BYTES_MAX = 1_002  # qmail-queue.c ADDR 1003
+LOGIN_NAME_BYTES_MAX = 320  # of a login: a mailbox name of 64, `@`, a domain of 255
 RECIPIENTS_MAX = 50_000  # of one message; beyond it 452 (RFC 5321, 4.5.3.1.10)
 RECIPIENTS_BYTES_MAX = 2_097_152  # of one message together; what a frame to the queue can hold
 HELO_BYTES_MAX = 255  # kept of a client's name for itself (RFC 5321, 4.5.3.1.2)

@@ -1,4 +1,7 @@
-"""May this client submit mail? A submission listener is for our own users (RFC 6409, 4.3)."""
+"""May this client submit mail? A submission listener is for our own users (RFC 6409, 4.3).
+
+REQUIRE_AUTH of the client's rule demands a login on any listener.
+"""
 
 from glassmail.core.ask import Ask
 from glassmail.core.model.trail import NO, YES, Step
@@ -10,7 +13,10 @@ QUESTION = "session.authorization"
 
 
 async def check(facts: Facts, _ask: Ask) -> Verdict:
-    """Refuse MAIL on a submission listener from a client without relaying rights."""
+    """Refuse MAIL from a client that has no relaying rights or login where these are needed."""
+    if facts.variables.login.requires_auth and not facts.login:
+        step = Step(QUESTION, facts.client.ip, NO, f"{facts.rule.source}: a login is demanded")
+        return Verdict(replies.AUTH_FIRST, (step,))
     if facts.service != SUBMISSION:
         return PASS
     answer = YES if facts.may_relay else NO

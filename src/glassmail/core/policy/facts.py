@@ -13,8 +13,9 @@ from glassmail.core.formats.recipients import RecipientLine
 from glassmail.core.model.reply import Reply
 from glassmail.core.policy import variables
 from glassmail.core.policy.lists import NO_LISTS, Lists
+from glassmail.core.policy.login_variables import number
 from glassmail.core.policy.variables import Variables
-from glassmail.core.protocol import wording
+from glassmail.core.protocol import replies, wording
 from glassmail.core.protocol.data_reader import BareLineEnd
 from glassmail.core.route.rewrite import RoutingTables
 from glassmail.core.route.tcp_rules import RuleMatch
@@ -32,12 +33,33 @@ class Client(NamedTuple):
         port: its port.
         host: its name in DNS, None when unknown (TCPREMOTEHOST).
         info: what it is known as beside that (TCPREMOTEINFO), None when unknown.
+        local_ip, local_port: our end of the connection, empty and 0 when unknown.
     """
 
     ip: bytes
     port: int
     host: bytes | None = None
     info: bytes | None = None
+    local_ip: bytes = b""
+    local_port: int = 0
+
+
+class TlsFacts(NamedTuple):
+    """TLS under a session.
+
+    Attributes:
+        version: `TLSv1.3`.
+        cipher: `TLS_AES_256_GCM_SHA384`.
+        server_name: what the client called us (SNI), empty when it did not.
+        email: of the client's verified certificate, empty for none.
+        certificate: which of our certificates was used.
+    """
+
+    version: str
+    cipher: str
+    server_name: str = ""
+    email: bytes = b""
+    certificate: str = ""
 
 
 class PolicySettings(NamedTuple):
@@ -51,6 +73,13 @@ class PolicySettings(NamedTuple):
         recipients: control/recipients, None when there is no such file.
         version: what HELP tells with QMAILSMTPD_HELP_VERSION.
         prepared: what `Facts` made of rules so far, by the rule's id; None keeps nothing.
+        auth_sources: control/smtpauth: who can log in at all.
+        auth_mechanisms: control/authmechanisms, in the order in which they are announced.
+        ehlo: control/ehlo: the extensions in their order.
+        tls_clients: control/tlsclients.
+        connections_max: control/concurrencyincoming; account_recipients_max:
+            control/maxaccountrecipients; 0: none.
+        is_tcpserver_log: control/tcpserverlog; is_sqmail_log: control/smtpdlog is `sqmail`.
     """
 
     databytes: int
@@ -68,6 +97,14 @@ class PolicySettings(NamedTuple):
     version: bytes = b""
     prepared: "dict[int, Prepared] | None" = None
     break_character: bytes = b"-"
+    auth_sources: tuple[bytes, ...] = ()
+    auth_mechanisms: tuple[bytes, ...] = ()
+    ehlo: tuple[bytes, ...] = replies.EHLO_ORDER
+    tls_clients: Table | None = None
+    connections_max: int = 0
+    account_recipients_max: int = 0
+    is_tcpserver_log: bool = False
+    is_sqmail_log: bool = False
 
 
 class Prepared:
@@ -95,7 +132,7 @@ class Prepared:
         self.size_max = settings.databytes
         self.size_source = "control/databytes"
         if b"DATABYTES" in environment:
-            self.size_max = variables.number(environment[b"DATABYTES"])
+            self.size_max = number(environment[b"DATABYTES"])
             self.size_source = rule.source
         version = settings.version if self.variables.is_telling_version else b""
         self.wording: dict[Reply, Reply] = wording.wording(
@@ -142,14 +179,22 @@ class Facts:
         recipients_asked: RCPT commands of this transaction, this one included.
         recipients_refused: those of them that were refused.
         invalid_recipients: recipients of this connection that validrcptto did not have.
+        tls: what is under the session, None in the clear.
+        attempted: the name that a password is tried for now.
+        login: who has logged in, empty before; `mechanism` says how.
+        is_relaying_by_login: whether RELAYCLIENT is there by a login or certificate alone.
     """
 
     __slots__ = (
+        "attempted",
         "client",
         "declared_size",
         "environment",
         "helo",
         "invalid_recipients",
+        "is_relaying_by_login",
+        "login",
+        "mechanism",
         "message",
         "prepared",
         "recipient",
@@ -161,6 +206,7 @@ class Facts:
         "settings",
         "size_max",
         "size_source",
+        "tls",
         "variables",
     )
 
@@ -176,11 +222,19 @@ class Facts:
         self.declared_size = 0
         self.recipient = b""
         self.message: MessageFacts | None = None
+        self.tls: TlsFacts | None = None
+        self.login = self.mechanism = self.attempted = b""
+        self.is_relaying_by_login = False
         self.recipients_asked = self.recipients_refused = self.invalid_recipients = 0
 
-    def take_rule(self, rule: RuleMatch) -> None:
-        """Go by this rule and its variables from now on."""
-        kept = self.settings.prepared
+    def take_rule(self, rule: RuleMatch, *, is_own: bool = False) -> None:
+        """Go by this rule and its variables from now on.
+
+        Args:
+            rule: what is done with the client.
+            is_own: a rule made for this session alone; nothing of it is kept for others.
+        """
+        kept = None if is_own else self.settings.prepared
         prepared = kept.get(id(rule)) if kept is not None else None
         if prepared is None or prepared.rule is not rule:
             prepared = Prepared(rule, self.settings)

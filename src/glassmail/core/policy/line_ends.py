@@ -26,4 +26,5 @@ async def check(facts: Facts, _ask: Ask) -> Verdict:
         return Verdict(None, (Step("session.line-ends", b"", MENDED, source),), (log,))
     assert message.bare is not None
     source = _place(message.bare)
-    return Verdict(replies.LINE_ENDS, (Step("session.line-ends", b"", NO, source),))
+    log = line(b"line ends [%b] %b, refused" % (facts.client.ip, source.encode("utf-8")))
+    return Verdict(replies.LINE_ENDS, (Step("session.line-ends", b"", NO, source),), (log,))

@@ -1,8 +1,9 @@
 """May this client send in this name? LOCALMFCHECK of s/qmail, for clients that may relay.
 
 Values: empty: the sender's domain must be in rcpthosts; `=`: the sender must be the user of
-TCPREMOTEINFO; a domain: the sender must lie in it. The null sender is not asked. s/qmail's `!`
-(mailfromrules.cdb) and `?` (client certificate) are not known here: nobody is let through by them.
+TCPREMOTEINFO (after AUTH: the login); `?`: the address of the client's certificate; a domain: the
+sender must lie in it. The null sender is not asked. s/qmail's `!` (mailfromrules.cdb) is not known
+here: nobody is let through by it.
 """
 
 from glassmail.core.ask import Ask
@@ -25,13 +26,18 @@ async def check(facts: Facts, _ask: Ask) -> Verdict:
     sender, wanted = facts.sender, facts.variables.local_mf_check
     if not sender or wanted is None or not facts.may_relay:
         return PASS
-    if wanted[:1] in (b"!", b"?"):
-        source = "LOCALMFCHECK: `!` and `?` are not known here: name a domain, or `=`, or nothing"
+    if wanted[:1] == b"!":
+        source = "LOCALMFCHECK: `!` is not known here: name a domain, or `=`, `?`, or nothing"
         return Verdict(replies.TROUBLE, (Step(QUESTION, sender, UNKNOWN, source),))
     settings = facts.settings
     if not wanted:
         is_good, step = is_allowed(sender, settings.rcpthosts, settings.more_rcpthosts)
         source = step.source
+    elif wanted == b"?":
+        email = facts.tls.email if facts.tls is not None else b""
+        is_good = bool(email) and sender.lower() == email.lower()
+        shown = email.decode("utf-8", "replace") or "nobody's"
+        source = f"LOCALMFCHECK: the certificate is {shown}"
     elif wanted == b"=":
         user = facts.client.info or b""
         is_good = sender.lower() == user.lower()

@@ -21,18 +21,24 @@ from glassmail.core.ask import Ask
 from glassmail.core.model.trail import Step
 from glassmail.core.model.verdict import PASS, Effect, Verdict
 from glassmail.core.policy import (
+    account_rate,
     authorization,
     badhelo,
     badmailfrom,
     badrcptto,
+    blocked,
     client_rule,
+    connections,
     databytes,
     declared_size,
+    force_tls,
     greetdelay,
     helocheck,
     hops,
     line_ends,
+    load,
     localmfcheck,
+    login_limit,
     maxrcpt,
     mfcheck,
     rcptcheck,
@@ -40,6 +46,7 @@ from glassmail.core.policy import (
     recipients,
     relay,
     relayrej,
+    security,
     tarpit,
     told,
     validrcptto,
@@ -79,11 +86,16 @@ class Named(NamedTuple):
 PIPELINE: dict[str, tuple[Named, ...]] = {
     CONNECT: (
         Named("client_rule", client_rule.check),
+        Named("blocked", blocked.check, blocked.is_active),
+        Named("load", load.check, load.is_active),
+        Named("connections", connections.check, connections.is_active),
+        Named("security", security.check, security.is_active),
         Named("greetdelay", greetdelay.check, greetdelay.is_active),
     ),
     HELO: (),
-    AUTH: (),
+    AUTH: (Named("too_many_logins", login_limit.check),),
     MAIL: (
+        Named("force_tls", force_tls.check, force_tls.is_active),
         Named("authorization", authorization.check),
         Named("declared_size", declared_size.check),
         Named("badmailfrom", badmailfrom.check, badmailfrom.is_active),
@@ -107,7 +119,10 @@ PIPELINE: dict[str, tuple[Named, ...]] = {
         Named("recipient_exists", recipient_exists.check, recipient_exists.is_active),
         Named("rcptcheck", rcptcheck.check, rcptcheck.is_active),
     ),
-    DATA: (Named("tarpit", tarpit.check_data, tarpit.is_active),),
+    DATA: (
+        Named("tarpit", tarpit.check_data, tarpit.is_active),
+        Named("account_rate", account_rate.check, account_rate.is_active),
+    ),
     MESSAGE: (
         Named("line_ends", line_ends.check),
         Named("hops", hops.check),

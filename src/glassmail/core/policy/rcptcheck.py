@@ -19,7 +19,7 @@ from glassmail.core.formats.control import show
 from glassmail.core.model.reply import Reply
 from glassmail.core.model.trail import NO, UNKNOWN, YES, Step
 from glassmail.core.model.verdict import Verdict
-from glassmail.core.policy.facts import Facts
+from glassmail.core.policy.facts import RELAYCLIENT, Facts
 from glassmail.core.policy.told import line, output_lines
 from glassmail.core.protocol import replies
 
@@ -46,6 +46,12 @@ def environment(facts: Facts) -> dict[bytes, bytes]:
         b"HELO": facts.helo or b"",
         b"USE_FD4": b"1",
     }
+    if facts.login:
+        told[b"AUTHUSER"], told[b"AUTHPROTOCOL"] = facts.login, facts.mechanism
+    if facts.is_relaying_by_login:
+        told.pop(RELAYCLIENT, None)
+    if client.local_ip:
+        told[b"TCPLOCALIP"], told[b"TCPLOCALPORT"] = client.local_ip, b"%d" % client.local_port
     if client.host is not None:
         told[b"TCPREMOTEHOST"] = client.host
     if client.info is not None:

@@ -12,6 +12,13 @@ Always:
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from glassmail.core.policy.login_variables import (
+    NO_LOGIN_VARIABLES,
+    LoginVariables,
+    number,
+    read_login,
+)
+
 NUMBER_MAX = 10**9
 PRE_GREET_S = 1  # DROP_PRE_GREET alone waits this long (rules-interface: combined patch)
 GREETDELAY_S_MAX = 290  # RFC 5321, 4.5.3.2.1: a client waits five minutes for the greeting
@@ -46,6 +53,10 @@ class Variables(NamedTuple):
         deliver_to: DELIVERTO, one more recipient of each message; empty: none.
         is_logging_mail, is_logging_rcpt: QMAILSMTPD_LOG_MAIL, QMAILSMTPD_LOG_RCPT.
         is_telling_version: QMAILSMTPD_HELP_VERSION.
+        login: the variables of AUTH and TLS.
+        load_max: MAXLOAD, a hundredth each; -1: none.
+        address_max, network_max: MAXCONNIP, MAXCONNC; -1: none.
+        is_unlimited: NOLIMITS is set.
     """
 
     greet_delay_s: int
@@ -71,12 +82,11 @@ class Variables(NamedTuple):
     is_logging_mail: bool
     is_logging_rcpt: bool
     is_telling_version: bool
-
-
-def number(text: bytes) -> int:
-    """Read the decimal prefix of a variable; none is 0 (qmail-smtpd.c setup: scan_ulong)."""
-    digits = text[: len(text) - len(text.lstrip(b"0123456789"))]
-    return int(digits[:19]) if digits else 0
+    login: LoginVariables = NO_LOGIN_VARIABLES
+    load_max: int = -1
+    address_max: int = -1
+    network_max: int = -1
+    is_unlimited: bool = False
 
 
 def read(environment: Mapping[bytes, bytes], mf_check: int, recipients_max: int) -> Variables:
@@ -119,4 +129,9 @@ def read(environment: Mapping[bytes, bytes], mf_check: int, recipients_max: int)
         is_logging_mail=integer(b"QMAILSMTPD_LOG_MAIL") > 0,
         is_logging_rcpt=integer(b"QMAILSMTPD_LOG_RCPT") > 0,
         is_telling_version=integer(b"QMAILSMTPD_HELP_VERSION") > 0,
+        login=read_login(environment),
+        load_max=integer(b"MAXLOAD", -1),
+        address_max=integer(b"MAXCONNIP", -1),
+        network_max=integer(b"MAXCONNC", -1),
+        is_unlimited=b"NOLIMITS" in environment,
     )

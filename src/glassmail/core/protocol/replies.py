@@ -143,7 +143,50 @@ SQ_LINE_ENDS = _declare(
 SQ_HELP = _declare(
     "sq_help", 214, b"sqmail home page: http://fehcom.de/sqmail.html", status=b"2.0.0"
 )
+# --- AUTH and STARTTLS: the combined patch (rules-interface, 5) and s/qmail ---------------------
+AUTH_OK = _declare("auth_ok", 235, b"ok, go ahead (#2.0.0)")
+AUTH_FAILED = _declare("auth_failed", 535, b"authorization failed (#5.7.0)")
+AUTH_AGAIN = _declare("auth_again", 503, b"you're already authenticated (#5.5.0)")
+AUTH_IN_MAIL = _declare("auth_in_mail", 503, b"no auth during mail transaction (#5.5.0)")
+AUTH_UNAVAILABLE = _declare("auth_unavailable", 503, b"auth not available (#5.3.3)")
+AUTH_TYPE = _declare("auth_type", 504, b"auth type not available (#5.5.1)")
+AUTH_CANCELLED = _declare("auth_cancelled", 501, b"auth exchange cancelled (#5.0.0)")
+AUTH_MALFORMED = _declare("auth_malformed", 501, b"malformed auth input (#5.5.4)")
+AUTH_TROUBLE = _declare("auth_trouble", 454, b"oops, passwords cannot be checked now (#4.3.0)")
+AUTH_FIRST = _declare("auth_first", 503, b"AUTH first (#5.5.1)")
+TLS_FIRST = _declare("tls_first", 503, b"STARTTLS first (#5.5.1)")
+TLS_READY = _declare("tls_ready", 220, b"ready for tls")
+TLS_SYNTAX = _declare("tls_syntax", 501, b"Syntax error (no parameters allowed) (#5.5.4)")
+TLS_ACTIVE = _declare("tls_active", 454, b"TLS not available: TLS already active (#4.3.0)")
+TLS_UNAVAILABLE = _declare("tls_unavailable", 454, b"TLS not available (#4.3.0)")
+TLS_BOTH = _declare(
+    "tls_both", 421, b"FORCE_TLS and DENY_TLS both found (#4.3.0)", close=True
+)
+AUTH_WITHOUT_PROGRAM = _declare(
+    "auth_without_program", 421, b"REQUIRE_AUTH set without valid AUTH program. (#4.3.0)",
+    close=True,
+)
+CRAM_WITH_CDB = _declare(
+    "cram_with_cdb", 421, b"ALLOW_CRAM not available (with AUTH_CDB) (#4.3.0)", close=True
+)
+SQ_AUTH_FAILED = _declare("sq_auth_failed", 535, b"authentication failed (#5.7.1)")
+SQ_AUTH_FIRST = _declare("sq_auth_first", 535, b"authentication required (#5.7.1)")
+SQ_AUTH_CANCELLED = _declare("sq_auth_cancelled", 501, b"auth exchange canceled (#5.0.0)")
+SQ_AUTH_TYPE = _declare("sq_auth_type", 504, b"auth type unimplemented (#5.5.1)")
+SQ_TLS_READY = _declare("sq_tls_ready", 220, b"Ready to start TLS (#5.7.0)")
+SQ_TLS_FIRST = _declare("sq_tls_first", 535, b"STARTTLS required (#5.7.1)")
+SQ_TLS_UNAVAILABLE = _declare(
+    "sq_tls_unavailable", 454, b"TLS not available due to temporary reason (#5.7.3)",
+    status=b"4.7.3",
+)
 # --- this project's own -----------------------------------------------------------------------
+AUTH_ENCRYPTION = _declare(
+    "auth_encryption", 538, b"encryption required for requested authentication mechanism "
+    b"(#5.7.11)",
+)
+TLS_GLUED = _declare(
+    "tls_glued", 501, b"nothing may follow STARTTLS before the handshake (#5.5.1)", close=True
+)
 # tcpserver hangs up on a denied client without a word: a reply without text is never sent.
 DENIED = _declare("denied", 554, b"", close=True)
 LINE_TOO_LONG = _declare("line_too_long", 500, b"command line too long (#5.5.2)", close=True)
@@ -156,6 +199,15 @@ TOO_MANY_SESSIONS = _declare(
 )
 NO_QUEUE = _declare("no_queue", 421, b"my queue does not answer (#4.3.0)", close=True)
 SHUTTING_DOWN = _declare("shutting_down", 421, b"this server is stopping (#4.3.2)", close=True)
+BLOCKED = _declare(
+    "blocked", 421, b"too much trouble from your network, try again later (#4.7.0)", close=True
+)
+ACCOUNT_HELD = _declare(
+    "account_held", 451, b"your account has sent too much, ask the postmaster (#4.7.0)"
+)
+TOO_MANY_LOGINS = _declare(
+    "too_many_logins", 454, b"too many wrong passwords from your network, try again later (#4.7.0)"
+)
 TROUBLE = _declare("trouble", 451, b"internal trouble (#4.3.0)")
 
 
@@ -179,6 +231,46 @@ def ehlo(text: bytes, size_max: int, *, is_enhanced: bool) -> Reply:
     """
     lines = b"%b\nPIPELINING\n8BITMIME\nSIZE %d\nSMTPUTF8" % (text, size_max)
     return _make_ready(Reply(250, lines + b"\nENHANCEDSTATUSCODES" if is_enhanced else lines))
+
+
+# `AUTH=` is for Outlook Express 4 and Netscape 4, which do not know `AUTH`.
+EHLO_WORDS = (
+    b"PIPELINING", b"8BITMIME", b"SIZE", b"SMTPUTF8", b"STARTTLS", b"AUTH", b"AUTH=",
+    b"ENHANCEDSTATUSCODES",
+)  # fmt: skip
+EHLO_ORDER = tuple(word for word in EHLO_WORDS if word != b"AUTH=")
+
+
+def ehlo_in_order(
+    text: bytes,
+    size_max: int,
+    order: tuple[bytes, ...],
+    *,
+    is_enhanced: bool,
+    is_tls: bool,
+    mechanisms: tuple[bytes, ...],
+) -> Reply:
+    """Answer EHLO with AUTH and STARTTLS, in the order of control/ehlo.
+
+    Args:
+        text: smtpgreeting.
+        size_max: databytes.
+        order: the words; those that are not there are not announced.
+        is_enhanced: whether ENHANCEDSTATUSCODES counts.
+        is_tls: whether STARTTLS is offered.
+        mechanisms: of AUTH; none: it is not offered.
+    """
+    known = b" ".join(mechanisms)
+    shown = {b"SIZE": b"SIZE %d" % size_max, b"AUTH": b"AUTH " + known, b"AUTH=": b"AUTH=" + known}
+    left_out = set()
+    if not is_tls:
+        left_out.add(b"STARTTLS")
+    if not mechanisms:
+        left_out |= {b"AUTH", b"AUTH="}
+    if not is_enhanced:
+        left_out.add(b"ENHANCEDSTATUSCODES")
+    lines = [text, *(shown.get(word, word) for word in order if word not in left_out)]
+    return _make_ready(Reply(250, b"\n".join(lines)))
 
 
 def goodbye(text: bytes) -> Reply:

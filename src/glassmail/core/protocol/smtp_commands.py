@@ -1,8 +1,7 @@
 """The commands of SMTP, and which of them is legal when.
 
 A command is a verb, in any case, and what follows it and some spaces (commands.c). Whether it
-is legal depends on the state alone, by the table `OUT_OF_ORDER`; AUTH and STARTTLS will be rows
-and columns of it.
+is legal depends on the state alone, by the table `OUT_OF_ORDER`.
 """
 
 from enum import Enum, auto
@@ -18,7 +17,8 @@ class State(Enum):
                                   ^                                                    |
                                   +---- HELO, EHLO, RSET, a refused MAIL, end of body -+
 
-    HELO is not required (qmail-smtpd.c). CLOSED ends it, from anywhere.
+    HELO is not required (qmail-smtpd.c). AUTH leaves READY while a challenge waits for its
+    response, STARTTLS for the handshake. CLOSED ends it, from anywhere.
     """
 
     CONNECTED = auto()
@@ -26,6 +26,8 @@ class State(Enum):
     SENDER = auto()
     RECIPIENTS = auto()
     BODY = auto()
+    AUTH = auto()
+    HANDSHAKE = auto()
     CLOSED = auto()
 
 
@@ -33,6 +35,10 @@ class State(Enum):
 OUT_OF_ORDER: dict[bytes, dict[State, Reply]] = {
     b"RCPT": {State.READY: replies.MAIL_FIRST},
     b"DATA": {State.READY: replies.MAIL_FIRST, State.SENDER: replies.RCPT_FIRST},
+    b"AUTH": {
+        State.SENDER: replies.AUTH_IN_MAIL,  # RFC 4954, 4
+        State.RECIPIENTS: replies.AUTH_IN_MAIL,
+    },
 }
 
 

@@ -20,8 +20,6 @@ Why no classes per verb:
     few lines.
 """
 
-from typing import NamedTuple
-
 from glassmail.core.model.limits import (
     COMMAND_LINE_BYTES_MAX,
     ERRORS_PER_SESSION_MAX,
@@ -31,89 +29,33 @@ from glassmail.core.model.limits import (
 )
 from glassmail.core.model.reply import Reply
 from glassmail.core.protocol import replies, smtp_address
-from glassmail.core.protocol.data_reader import BareLineEnd, DataReader
+from glassmail.core.protocol.data_reader import DataReader
 from glassmail.core.protocol.smtp_commands import OUT_OF_ORDER, State, parse
-
-
-class Helo(NamedTuple):
-    """HELO or EHLO; waits for a reply. The transaction is over either way."""
-
-    name: bytes
-    is_extended: bool
-
-
-class Mail(NamedTuple):
-    """MAIL; waits for a reply. size is the SIZE parameter, 0 when not given."""
-
-    sender: bytes
-    size: int
-
-
-class Rcpt(NamedTuple):
-    """RCPT; waits for a reply."""
-
-    recipient: bytes
-
-
-class DataBegins(NamedTuple):
-    """DATA in its place; waits for `accept_body` or a refusing reply."""
-
-
-class BodyChunk(NamedTuple):
-    """A piece of the body in stored form."""
-
-    data: bytes
-
-
-class BodyEnds(NamedTuple):
-    """The end of the body; waits for a reply.
-
-    Attributes:
-        size: bytes of the stored form, whether or not they were given out.
-        is_too_long: more than the limit given to `accept_body`.
-        bare: the first lone CR or LF.
-        hops: header lines that begin with Received or Delivered.
-        message_id: the Message-ID field without blanks.
-        mended: the first lone CR or LF that was mended.
-    """
-
-    size: int
-    is_too_long: bool
-    bare: BareLineEnd | None
-    hops: int
-    message_id: bytes
-    mended: BareLineEnd | None = None
-
-
-class Reset(NamedTuple):
-    """RSET; already answered."""
-
-
-class Quit(NamedTuple):
-    """QUIT; waits for a reply, which closes."""
-
-
-class Refused(NamedTuple):
-    """The core answered a command by a refusal.
-
-    Attributes:
-        name: id of the reply in the catalogue.
-        line: the command line, cut to a readable length.
-    """
-
-    name: str
-    line: bytes
-
-
-Event = Helo | Mail | Rcpt | DataBegins | BodyChunk | BodyEnds | Reset | Quit | Refused
+from glassmail.core.protocol.smtp_events import (
+    Auth,
+    AuthResponse,
+    BodyChunk,
+    BodyEnds,
+    DataBegins,
+    Event,
+    Helo,
+    Mail,
+    Quit,
+    Rcpt,
+    Refused,
+    Reset,
+    StartTls,
+)
+from glassmail.core.protocol.smtp_security import NOT_SHOWN, SecurityCommands
 
 _SHOWN_BYTES = 200  # of a refused command line
 _DATA_BEGINS = DataBegins()
 _RESET = Reset()
 _QUIT = Quit()
+_SILENT = (State.CLOSED, State.CONNECTED, State.HANDSHAKE)
 
 
-class SmtpServer:
+class SmtpServer(SecurityCommands):
     """One session.
 
     Attributes:
@@ -128,10 +70,7 @@ class SmtpServer:
     """
 
     __slots__ = (
-        "_at",
-        "_awaited",
         "_body",
-        "_buffer",
         "_ended",
         "_is_group",
         "_recipient_bytes",
@@ -140,26 +79,21 @@ class SmtpServer:
         "is_enhanced",
         "sent",
         "sent_code",
-        "state",
         "suffix",
         "unsent",
         "wording",
     )
 
     def __init__(self, suffix: bytes = b"", *, is_enhanced: bool = False) -> None:
-        self.state = State.CONNECTED
+        super().__init__()
         self.suffix = suffix
         self.is_enhanced = is_enhanced
         self.sent = b""
         self.sent_code = 0
         self.errors = 0
         self.wording: dict[Reply, Reply] = {}
-        self._buffer = b""
-        self._at = 0
         self._is_group = False  # whether a line now begun came in one read with what was before
         self.unsent = b""
-        # The event that waits for a reply, or None.
-        self._awaited: type[Event] | None = None
         self._body: DataReader | None = None
         self._ended: BodyEnds | None = None
         self._recipients = 0
@@ -192,7 +126,7 @@ class SmtpServer:
     @property
     def is_awaiting_reply(self) -> bool:
         """Tell whether an event waits for its reply: it is our turn, not the client's."""
-        return self._awaited is not None or self.state is State.CONNECTED
+        return self._awaited is not None or self.state in (State.CONNECTED, State.HANDSHAKE)
 
     # --- replies -------------------------------------------------------------------------------
 
@@ -220,8 +154,11 @@ class SmtpServer:
             if is_positive:
                 raise RuntimeError("DATA is accepted by accept_body")
             self.state = State.READY  # qmail-smtpd.c smtp_data: seenmail = 0 comes first
-        elif awaited is None:
-            raise RuntimeError("nothing waits for a reply")
+        elif awaited is Auth or awaited is AuthResponse:
+            self.state = State.READY
+            self.is_authenticated = is_positive
+        elif awaited is None or (awaited is StartTls and is_positive):
+            raise RuntimeError("nothing waits for this reply")
         self._send(reply, is_plain=awaited is Helo)
 
     def accept_body(self, size_max: int, *, is_mending: bool = False) -> None:
@@ -245,7 +182,7 @@ class SmtpServer:
             if self.errors > ERRORS_PER_SESSION_MAX and not reply.close:
                 reply = replies.TOO_MANY_ERRORS
         named, reply = reply, self.wording.get(reply, reply) if self.wording else reply
-        if reply.text:
+        if reply.text or reply.code == 334:  # a challenge may be empty, and is said all the same
             # Greeting and HELO answers carry no enhanced code (RFC 2034, 4).
             is_enhanced = self.is_enhanced and not is_plain and reply.code != 220
             wire = replies.render(reply, self.suffix, is_enhanced=is_enhanced)
@@ -276,12 +213,17 @@ class SmtpServer:
                 return None
             if self.state is State.BODY:
                 return self._read_body()
-            if self.state is State.CLOSED or self.state is State.CONNECTED:
+            if self.state in _SILENT:  # a tuple: identity is looked at first
                 return None
             line = self._take_line()
             if line is None:
                 return None
-            event = line if isinstance(line, Refused) else self._command(line)
+            if isinstance(line, Refused):
+                event: Event | None = line
+            elif self.state is State.AUTH:
+                event = self._auth_response(line)
+            else:
+                event = self._command(line)
             if event is not None:
                 return event
         return None
@@ -327,13 +269,19 @@ class SmtpServer:
             return self._await(Helo(argument, verb == b"EHLO"))
         if verb == b"QUIT":
             return self._await(_QUIT)
+        if verb == b"AUTH":
+            return self._auth(argument)
+        if verb == b"STARTTLS" and (self.is_tls_offered or self.is_secure):
+            return self._starttls(argument, line)
         if verb == b"RSET":
             self._forget()
             self._send(replies.FLUSHED)
             return _RESET
         said = _SAID.get(verb)
         if said is None:
-            return self._refuse(replies.UNIMPLEMENTED, line)
+            # A client that was refused AUTH may go on with name and password all the same.
+            shown = NOT_SHOWN if self._has_tried_auth else line
+            return self._refuse(replies.UNIMPLEMENTED, shown)
         self._send(said)
         return None
 

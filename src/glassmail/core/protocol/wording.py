@@ -24,6 +24,13 @@ _SQMAIL_PLAIN = {
     replies.UNIMPLEMENTED: replies.SQ_UNIMPLEMENTED,
     replies.LINE_ENDS: replies.SQ_LINE_ENDS,
     replies.HELP: replies.SQ_HELP,
+    replies.AUTH_FAILED: replies.SQ_AUTH_FAILED,
+    replies.AUTH_FIRST: replies.SQ_AUTH_FIRST,
+    replies.AUTH_CANCELLED: replies.SQ_AUTH_CANCELLED,
+    replies.AUTH_TYPE: replies.SQ_AUTH_TYPE,
+    replies.TLS_READY: replies.SQ_TLS_READY,
+    replies.TLS_FIRST: replies.SQ_TLS_FIRST,
+    replies.TLS_UNAVAILABLE: replies.SQ_TLS_UNAVAILABLE,
 }
 # qmail's reply -> s/qmail's, and the variable whose text goes into it.
 _SQMAIL = {

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from glassmail.core.formats.control import Entry, Table
 from glassmail.core.formats.smtproutes import Relay, RelayError, parse_relay
 from glassmail.core.model.outcome import Report
+from glassmail.core.model.redaction import hide_login
 from glassmail.core.model.remote_texts import UNREADABLE_CONTROLS
 from glassmail.core.model.trail import NO, YES, Step, Trail
 
@@ -28,7 +29,7 @@ def find_relay(host: bytes, smtproutes: Table) -> RouteFound:
     entry = _find(host.lower(), smtproutes)
     if entry is None:
         return RouteFound(None, None, (Step("remote.route", host, NO, smtproutes.summary),))
-    step = Step("remote.route", host, YES, entry.source)
+    step = Step("remote.route", host, YES, hide_login(entry.source))
     try:
         relay = parse_relay(entry.value)
     except RelayError as error:

@@ -50,4 +50,16 @@ QUESTIONS: dict[str, Question] = catalogue(
         "The second argument of vdelivermail in .qmail-default: delete, bounce-no-mailbox, a "
         "directory, or an address to forward to.",
     ),
+    Question(
+        "account.login",
+        "what may {subject} log in for?",
+        "The flags of the mailbox: no_pop 0x02, no_webmail 0x04, no_imap 0x08, no_smtp 0x800, "
+        "no_relay 0x20; and when its owner logged in last, by the file lastauth (vauth.h).",
+    ),
+    Question(
+        "account.quota",
+        "has the mailbox {subject} room?",
+        "The quota of its account, against maildirsize in its Maildir, or a count where there is "
+        "none (Maildir++). Trash is not counted.",
+    ),
 )

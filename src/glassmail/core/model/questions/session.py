@@ -22,10 +22,49 @@ QUESTIONS: dict[str, Question] = catalogue(
         "a fixed time, however it trickles.",
     ),
     Question(
+        "session.proxy",
+        "is {subject} a proxy that may say whose connection this is?",
+        "A listener with `proxy=` in control/listen takes connections of these proxies alone, "
+        "each with a PROXY header of version 1 or 2 that names the client.",
+    ),
+    Question(
+        "session.remote-host",
+        "has {subject} a name in DNS?",
+        "control/remotehost: the PTR record of the client's address, which must lead back to it "
+        "unless the setting is `yes`. Rules for names (`=.example.test:`) go by it.",
+    ),
+    Question(
+        "session.remote-info",
+        "who is the user of {subject}?",
+        "control/remoteinfo: the RFC 1413 server of the client's host is asked.",
+    ),
+    Question(
         "session.client-rule",
         "may {subject} connect?",
         "The first rule of control/tcp.smtp that matches the client decides; it also sets the "
         "client's variables (tcprules). Denied clients are hung up on without a word.",
+    ),
+    Question(
+        "session.security",
+        "can everything be obeyed that the rule of {subject} says of AUTH and TLS?",
+        "FORCE_TLS contradicts DENY_TLS, REQUIRE_AUTH needs somebody who can log in, ALLOW_CRAM "
+        "cannot be had of the hashes in AUTH_CDB.",
+    ),
+    Question(
+        "session.tls",
+        "is TLS under the session ({subject})?",
+        "STARTTLS, or a listener that begins with the handshake; the subject is the cipher.",
+    ),
+    Question(
+        "session.force_tls",
+        "has {subject} begun TLS?",
+        "FORCE_TLS or UCSPITLS of the client's rule demand TLS before MAIL.",
+    ),
+    Question(
+        "session.login",
+        "is the client {subject}?",
+        "A name with its password, or a proof that the client knows it; the keeper looks into the "
+        "account, for it alone sees secrets.",
     ),
     Question(
         "session.declared-size",
@@ -88,6 +127,36 @@ QUESTIONS: dict[str, Question] = catalogue(
         "session.queue",
         "did the queue take the message of {subject}?",
         "The client is told 250 only after the queue has the message durably.",
+    ),
+    Question(
+        "session.blocked",
+        "is {subject} shut out for a while?",
+        "A limit that the client or its network passed (control/maxbadrecipients and its like), "
+        "or an order (`glass block`).",
+    ),
+    Question(
+        "session.load",
+        "is the load of this host low enough for {subject}?",
+        "MAXLOAD of the client's rule against the load average of the last minute, times 100 "
+        "(tcpserver's limits patch).",
+    ),
+    Question(
+        "session.connections",
+        "are few enough connections open beside that of {subject}?",
+        "MAXCONNIP, MAXCONNC and control/concurrencyincoming against the connections that all "
+        "processes have open; the gate counts.",
+    ),
+    Question(
+        "session.logins",
+        "may {subject} try a password now?",
+        "control/maxbadlogins bounds wrong passwords of a client, of its networks and of an "
+        "account.",
+    ),
+    Question(
+        "session.account-rate",
+        "may mail of {subject} go out?",
+        "control/maxaccountrecipients bounds what an account sends within an hour; mail beyond "
+        "it is taken and held in the queue, and the postmaster is told.",
     ),
     Question(
         "session.greetdelay",
