@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
+import fuzz_texts
+
 from glassmail.core.formats import (
     assign,
     cdb,
@@ -16,6 +18,8 @@ from glassmail.core.formats import (
     control,
     control_line,
     daemons,
+    database_address,
+    database_text,
     dns_servers,
     dot_qmail,
     drop,
@@ -42,21 +46,25 @@ from glassmail.core.formats.header_rewrite import HeaderError, Rewriter
 from glassmail.core.formats.queue_envelope import EnvelopeError, EnvelopeParser
 from glassmail.core.formats.queue_envelope import render as render_envelope
 from glassmail.core.model.limits import REPLY_LINE_BYTES_MAX
-from glassmail.core.protocol import replies, smtp_address, smtp_body
+from glassmail.core.protocol import replies, sasl, smtp_address, smtp_body
 from glassmail.core.protocol.data_reader import END, DataReader
 from glassmail.core.protocol.header_scan import HeaderScan
 from glassmail.core.protocol.remote_reply import ReplyError, ReplyReader
 from glassmail.core.protocol.smtp_client import SmtpClient, State
 from glassmail.core.protocol.smtp_events import (
+    Auth,
+    AuthResponse,
     BodyEnds,
     DataBegins,
     Helo,
     Mail,
     Quit,
     Rcpt,
+    StartTls,
 )
 from glassmail.core.protocol.smtp_server import SmtpServer
 from glassmail.core.protocol.smtp_transaction import Transaction
+from glassmail.core.route import autoreply
 from glassmail.core.route.verp import bounce_recipient, delivery_sender
 
 
@@ -83,6 +91,7 @@ def smtp_server(data: bytes) -> None:
     """Any bytes, any chunks: legal replies only, and an end."""
     server, out = SmtpServer(b" [K7Q2-M4XW-3H]"), b""
     server.greet(replies.greeting(b"fuzz.test"))
+    server.mechanisms, server.is_tls_offered = sasl.MECHANISMS, True
     for chunk in split(data):
         server.receive(chunk)
         while (event := server.next_event()) is not None:
@@ -111,6 +120,31 @@ def _answer(server: SmtpServer, event: object) -> None:
         server.reply(replies.queued(1_795_187_040, 1, b"K7Q2-M4XW-3H"))
     elif isinstance(event, Quit):
         server.reply(replies.goodbye(b"fuzz.test"))
+    elif isinstance(event, StartTls):
+        server.begin_tls()
+        server.secured()
+    elif isinstance(event, Auth):
+        _EXCHANGES[id(server)] = made = sasl.exchange(event.mechanism, b"nonce")
+        _answer_auth(server, made, made.begin(event.initial))
+    elif isinstance(event, AuthResponse):
+        made = _EXCHANGES[id(server)]
+        _answer_auth(server, made, made.step(event.data))
+
+
+_EXCHANGES: dict[int, sasl.Exchange] = {}
+
+
+def _answer_auth(server: SmtpServer, made: sasl.Exchange, answer: sasl.Next) -> None:
+    if isinstance(answer, sasl.Attempt):
+        assert sasl.is_name(answer.user)
+        answer = made.learned(b"4096,c2FsdA==")
+        if answer is None:
+            server.reply(replies.AUTH_OK)
+            return
+    if isinstance(answer, sasl.Challenge):
+        server.challenge(answer.data)
+    else:
+        server.reply(replies.AUTH_MALFORMED)
 
 
 def data_reader(data: bytes) -> None:
@@ -352,6 +386,25 @@ def injection(data: bytes) -> None:
         assert b"\n\n" not in header, header
 
 
+def database_bytes(data: bytes) -> None:
+    """Text of a data base gives back the bytes that it was made of."""
+    text = database_text.to_text(data)
+    assert database_text.to_bytes(text) == data
+    text.encode("utf-8")
+
+
+def automatic_reply(data: bytes) -> None:
+    """Nothing of a message makes a header field of its answer."""
+    fields = autoreply.read_fields(data)
+    autoreply.why_silent(fields, data[:60], [b"joe@x.test"])
+    made = autoreply.make_reply(
+        fields, autoreply.Reply(b"ann@y.test", b"joe@x.test", b"away", 1, b"2@z")
+    )
+    header = made.partition(b"\n\n")[0]
+    assert len(header.split(b"\n")) <= 8
+    assert not set(header) & set(b"\r\0")
+
+
 _IDENTITY = Identity({b"USER": b"joe", b"QMAILNAME": b"Joe", b"QMAILHOST": b"fuzz.test"})
 _REWRITER = Rewriter(b"fuzz.test", b"mx", b"plus.test")
 _SESSION = (
@@ -361,9 +414,32 @@ _SESSION = (
 _DROP = drop.render_head(drop.DropHead(5, 12, b"0" * 64))
 _REPLIES = (b"\x05220 hi\r\n250-b.test\r\n250-PIPELINING\r\n250-SIZE 9\r\n250 8BITMIME\r\n"
             b"250 ok\r\n250 ok\r\n550 no\r\n354 go\r\n250 taken\r\n")  # fmt: skip
+_PROXY_LINE = b"PROXY TCP4 192.0.2.1 192.0.2.2 5000 25\r\nEHLO a\r\n"
+_PROXY_FRAME = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(range(12)) + b"EHLO a\r\n"
+_SEND_LOG = (
+    b"@400000006b00a3a0000000ff new msg 7\ninfo msg 7: bytes 9 from <a@b> qp 4 uid 1\n"
+    b"starting delivery 1: msg 7 to remote c@d\nstatus: local 0/10 remote 1/20\n"
+    b"delivery 1: success: 192.0.2.1_accepted_message./Remote_host_said:_250_ok/\n"
+    b"status: local 0/10 remote 0/20\nbounce msg 7 qp 9\nend msg 7\n"
+)
+_SMTPD_LOG = (
+    b"Nov 21 08:00:01 mx smtpd: 1795187040.1 tcpserver: ok 9 mx:192.0.2.9:25 :192.0.2.1::5000\n"
+    b"tcpserver: end 9 status 256\nrblsmtpd: 192.0.2.1 pid 9: 451 no\n"
+    b"qmail-smtpd: badmailfrom: <a@b> at 192.0.2.1\n"
+)
+_BOUNCE = (
+    b"Hi. This is the qmail-send program at a.test.\n\n<b@c.test>:\nSorry.\n\n"
+    b"--- Below this line is a copy of the message.\n\nMessage-ID: <1@a>\n"
+)
+_HEADER = (
+    b"Received: from a (b [192.0.2.1])\n  by fuzz.test with SMTP; 21 Nov 2026 08:00:01 -0000\n"
+    b"Received: (qmail 5 invoked by uid 6); 21 Nov 2026 07:59:01 +0100\nMessage-ID: <1@a>\n\n"
+)
 
 TARGETS = (
-    Target("smtp_server", smtp_server, (_SESSION, b"\x01" + _SESSION[1:], b"\x00STARTTLS\r\n")),
+    Target("smtp_server", smtp_server, (_SESSION, b"\x01" + _SESSION[1:], b"\x00STARTTLS\r\n",
+           b"\x05AUTH PLAIN AGpvZQBzZWNyZXQ=\r\nAUTH LOGIN\r\nam9l\r\nc2VjcmV0\r\n",
+           b"\x07AUTH SCRAM-SHA-256 biwsbj1qb2Uscj1hYmNkZWZnaA==\r\nYz1iaXdzLHI9YSxwPWE=\r\n")),
     Target("data_reader", data_reader, (b"\x03a\r\n..\r\n.\r\nQUIT\r\n", b"\x01\n.\n\r\n.\r\n")),
     Target("data_mending", data_mending, (b"\x03a\n.\n\r.\r\n.\r\n",)),
     Target("header_scan", header_scan, (b"\x04Received: a\n b\nDelivered-To: c\n\nReceived:",)),
@@ -387,6 +463,12 @@ TARGETS = (
     Target("listen", allowing(listen.parse, listen.ListenError), (b"smtp [::1]:25\n",)),
     Target("message_id", allowing(lambda data: message_id.find_message_id(data, 10_000)),
            (b"Message-ID:\n <a@b>\nX: y\n\n",)),
+    Target("database_address", allowing(database_address.parse, database_address.AddressError),
+           (b"postgresql://u@[::1]:5432/n", b"sqlite:/a", b"mariadb:///n")),
+    Target("database_text", database_bytes, (b"J\xc3\xb6rg", b"J\xf6rg \xef\x9f\xb6")),
+    Target("automatic_reply", automatic_reply,
+           (b"To: joe@x.test\nSubject: a\n b\nMessage-ID: <1@y>\nPrecedence: bulk\n\n",
+            b"Auto-Submitted: no; x\nCc: <JOE@x.test>\nReferences: <a@b>\n\n")),
     Target("quota", allowing(quota.parse, quota.QuotaError), (b"10MS,1000C",)),
     Target("smtproutes", allowing(smtproutes.parse_relay, smtproutes.RelayError),
            (b"[::1]:25", b"relay.test:2525")),
@@ -403,6 +485,18 @@ TARGETS = (
     Target("tcp_rules", allowing(lambda data: tcp_rules.parse(data, "fuzz"),
                                  tcp_rules.TcpRulesError),
            (b'127.:allow,RELAYCLIENT=""\n=.a.test:deny\n10.1.2-9.:allow\n:allow\n',)),
+    Target("proxy_header", fuzz_texts.proxy_header, (_PROXY_LINE, _PROXY_FRAME)),
+    Target("transcript", fuzz_texts.transcript,
+           (b"DATA\r\na\r\n.\r\nAUTH LOGIN\r\nx\r\n\t354 go\r\n250 ok\r\n334 z\r\n",)),
+    Target("imported_log", fuzz_texts.imported_log, (_SEND_LOG, _SMTPD_LOG)),
+    Target("pasted", fuzz_texts.pasted, (_SEND_LOG, _BOUNCE, b"5K44-8BQY-T5 #12 <1@a> [::1]")),
+    Target("pasted_header", fuzz_texts.pasted_header, (_HEADER,)),
+    Target("account_records", fuzz_texts.account_records,
+           (b'$6$x$y,EXPIRES="1795187040",A="b"', b"joe:$6$x$y:19000:0:99999:7:::\n",
+            b"maxpopaccounts: 5\ndisable_pop\nquota: 10\n")),
+    Target("log_settings", fuzz_texts.log_settings,
+           (b"files\nsyslog 3 /dev/log\njournal\n", b"send:gzip\nsmtpd:/bin/cat\n",
+            b"v=spf1 ip4:192.0.2.0/24 include:a.test a/24 mx -all")),
 )  # fmt: skip
 
 BY_NAME = {target.name: target for target in TARGETS}

@@ -55,7 +55,8 @@ def send(server: Server, load: Send) -> float:
         share = ["-s", "1", "-m", str(load.count // len(load.recipients)), *size]
         _in_loops([_source(server, share, name) for name in load.recipients], load.sessions)
     elif load.per_connection == 1:
-        arguments = ["-s", str(min(load.sessions, load.count, server.sessions_most)), "-m", str(load.count), *size]
+        sessions = min(load.sessions, load.count, server.sessions_most)
+        arguments = ["-s", str(sessions), "-m", str(load.count), *size]
         _run(_source(server, arguments, recipient))
     else:
         arguments = ["-d", "-s", "1", "-m", str(load.per_connection), *size]

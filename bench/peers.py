@@ -22,7 +22,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CACHE = os.path.join(os.path.dirname(HERE), ".cache")
 PEERS = os.path.join(CACHE, "peers")
 
-PACKAGES = {"postfix": "postfix", "exim": "exim4-daemon-light", "opensmtpd": "opensmtpd"}
+PACKAGES = {"postfix": "postfix", "exim": "exim4-daemon-light", "opensmtpd": "opensmtpd",
+            "mlmmj": "mlmmj"}  # fmt: skip
 # Packages that a library dependency names but that hold no shared object we need.
 NOT_NEEDED = {"libc6", "libgcc-s1", "libc-bin"}
 

@@ -37,6 +37,7 @@ from glassmail.events.session_lines import RENDERERS as SESSION_LINES  # noqa: E
 from glassmail.explain.remedies import REMEDIES  # noqa: E402
 from glassmail.faces.cli.main import glass  # noqa: E402
 from glassmail.faces.compat.catalogue import COMMANDS  # noqa: E402
+from glassmail.faces.compat.catalogue_vpopmail import VPOPMAIL  # noqa: E402
 from glassmail.settings.control_files import SETTINGS  # noqa: E402
 from glassmail.settings.variables import VARIABLES  # noqa: E402
 from glassmail.stations import deliver_report, resolve, system_users, users  # noqa: E402
@@ -74,7 +75,7 @@ def areas() -> dict[str, list[str]]:
     return {
         "commands": sorted(f"command/{name}" for name in scripts if name != "glass"),
         "options, variables and answers of historical commands": [
-            f"{row}" for command in COMMANDS for row in command.rows()
+            f"{row}" for command in (*COMMANDS, *VPOPMAIL) for row in command.rows()
         ],
         **{
             f"rules: {kind}": [f"{kind}/{name}" for name in names]

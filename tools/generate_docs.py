@@ -1,4 +1,4 @@
-"""Write the reference pages of docs/reference from the registries in the code.
+"""Write the reference pages of docs/reference and the man pages from the registries in the code.
 
     python tools/generate_docs.py [--check]
 
@@ -31,11 +31,13 @@ from glassmail.events.qmail_lines import RENDERERS as QUEUE_LINES
 from glassmail.events.queue import QueueFact
 from glassmail.events.session_lines import RENDERERS as SESSION_LINES
 from glassmail.events.smtpd import SmtpdEvent
-from glassmail.faces.compat.catalogue import COMMANDS
+from glassmail.explain.remedies import REMEDIES
+from glassmail.faces.compat.catalogue_tools import ALL
+from glassmail.faces.manual.pages import pages as man_pages
 from glassmail.settings.control_files import SETTINGS
 from glassmail.settings.registry import Kind, Setting
 
-REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+PROJECT = Path(__file__).resolve().parent.parent
 
 _KINDS = {
     Kind.LINE: "one line",
@@ -197,7 +199,7 @@ def commands_page() -> str:
         "Installed under their old names, with the old texts and exit codes. `ROOT` is "
         "`$GLASSMAIL_ROOT`, else `/var/lib/glassmail`.",
     )
-    for command in COMMANDS:
+    for command in ALL:
         lines += [f"## {command.name}", command.purpose, ""]
         lines += [f"    {command.name} {command.synopsis}".rstrip(), ""]
         for title, entries in (
@@ -222,6 +224,21 @@ def rules_page() -> str:
         lines += [f"## {kind}", "", "| rule | |", "|---|---|"]
         lines += [f"| {name} | {about} |" for name, about in rules.items()]
         lines.append("")
+    return _page(lines)
+
+
+def explanations_page() -> str:
+    """What `trace` and `why` name as wrong, with its remedy: explain/remedies.py."""
+    lines = _head(
+        "Explanations",
+        "What `glass trace` and `glass why` name as wrong, and what to do about it. Words in "
+        "braces are filled in from the case; docs/coverage.md names the test of each.",
+    )
+    lines += ["| id | what is wrong | what to do | command |", "|---|---|---|---|"]
+    for remedy in REMEDIES.values():
+        command = f"`{remedy.command}`" if remedy.command else ""
+        cells = (f"`{remedy.id}`", remedy.fault, remedy.text, command)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return _page(lines)
 
 
@@ -255,16 +272,31 @@ PAGES: dict[str, Callable[[], str]] = {
     "replies.md": replies_page,
     "commands.md": commands_page,
     "rules.md": rules_page,
+    "explanations.md": explanations_page,
 }
 
 
+def made() -> dict[str, str]:
+    """Return every page: path in the project -> content."""
+    return {
+        **{f"docs/reference/{name}": make() for name, make in PAGES.items()},
+        **{f"man/{name}": text for name, text in man_pages().items()},
+    }
+
+
 def stale() -> list[str]:
-    """Name the pages that are not what the code says."""
-    return [
+    """Name the pages that are not what the code says, and man pages that no code makes."""
+    wanted = made()
+    differing = [
         name
-        for name, make in PAGES.items()
-        if not (REFERENCE / name).exists() or (REFERENCE / name).read_text("utf-8") != make()
+        for name, text in wanted.items()
+        if not (PROJECT / name).exists() or (PROJECT / name).read_text("utf-8") != text
     ]
+    return differing + [name for name in _man_pages() if name not in wanted]
+
+
+def _man_pages() -> list[str]:
+    return sorted(str(path.relative_to(PROJECT)) for path in PROJECT.glob("man/man?/*"))
 
 
 def main(arguments: list[str]) -> int:
@@ -273,11 +305,16 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--check"]:
         names = stale()
         for name in names:
-            print(f"docs/reference/{name} is stale: python tools/generate_docs.py", file=sys.stderr)
+            print(f"{name} is stale: python tools/generate_docs.py", file=sys.stderr)
         return 1 if names else 0
-    REFERENCE.mkdir(parents=True, exist_ok=True)
-    for name, make in PAGES.items():
-        (REFERENCE / name).write_text(make(), "utf-8")
+    wanted = made()
+    for name in _man_pages():
+        if name not in wanted:
+            (PROJECT / name).unlink()
+    for name, text in wanted.items():
+        path = PROJECT / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
     return 0
 
 

@@ -7,6 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 purpose=${1:-run}
 venv=.venv
+policy=/usr/sbin/policy-rc.d
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -19,6 +20,14 @@ find_python() {
     done
     say "Python 3.11 or newer is needed: install it, then try again"
     exit 1
+}
+
+# Have no package start its service (invoke-rc.d asks this file): tests start servers of their own.
+hold_services() {
+    [ ! -e "$policy" ] || return 0
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
 }
 
 # Install what is missing of the packages given; going on without is the caller's to judge.
@@ -35,6 +44,7 @@ install_debian() {
     fi
     say "installing:$missing"
     export DEBIAN_FRONTEND=noninteractive
+    hold_services
     # shellcheck disable=SC2086 # the names are to be split
     if ! { apt-get -q update && apt-get -q install -y --no-install-recommends $missing; } >&2; then
         say "cannot install (offline?):$missing; tests that need them skip and say so"

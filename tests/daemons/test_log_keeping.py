@@ -13,6 +13,8 @@ from tests.store.history.story import delivered, refused
 
 
 class FakeHistory:
+    settled_before = 0
+
     def __init__(self):
         self.durable = Position(9, 0)
         self.held = 0

@@ -18,6 +18,14 @@ here.test. 100 IN A 127.0.0.1
 silent.test. 100 IN TXT "neither MX nor address"
 hollow.test. 100 IN MX 10 silent.test.
 listed.test. 100 IN MX 10 here.test.
+away.test. 100 IN MX 10 mx.away.test.
+mx.away.test. 100 IN A 127.5.0.9
+away.test. 100 IN TXT "v=spf1 ip4:127.6.0.12/30 include:more.test -all"
+more.test. 100 IN TXT "v=spf1 a:mx.away.test/28 ip4:127.9.0.0/16 ~all"
+far.test. 100 IN MX 10 mx.far.test.
+mx.far.test. 100 IN A 198.51.100.9
+two.test. 100 IN A 127.0.0.1
+two.test. 100 IN A 127.0.0.2
 """
 FAILING = {"unknown.test": "servfail"}
 LETTER = b"Subject: hello\r\nFrom: sender@src.test\r\n\r\nbody\r\n"

@@ -33,6 +33,8 @@ class FakeDns:
             (b"mx.ours.example", "A"): ("127.0.0.1",),
             (b"far.example", "MX"): (MxRecord(10, b"mx.far.example"),),
             (b"mx.far.example", "A"): ("192.0.2.99",),
+            (b"7.100.51.198.in-addr.arpa", "PTR"): (b"mx.src.test",),
+            (b"mx.src.test", "A"): ("198.51.100.7",),
         }.get((name, kind), ())
         return Answer(Status.FOUND if records else Status.NO_DATA, records, 0.0, "told by a test")
 
@@ -148,3 +150,22 @@ def test_the_order_of_the_checks():
     text = CliRunner().invoke(policy, ["list"]).output
     assert max(map(len, text.splitlines())) <= 80
     assert "\nrcpt:\n" in text
+
+
+def test_a_rule_for_a_name(site):
+    with open(site.place.tcp_rules, "a", encoding="ascii") as file:
+        file.write("=.src.test:deny\n")
+    (stage,) = ask(site, b"198.51.100.7")
+    assert (stage.code, stage.decided_by) == (554, "client_rule")
+    assert stage.steps[0].question == "session.remote-host"
+    assert stage.steps[0].source == "PTR mx.src.test, which leads back"
+    assert ask(site, b"198.51.100.8")[0].code == 220
+
+
+def test_a_limit_of_connections_without_a_server(site):
+    with open(site.place.tcp_rules, "w", encoding="ascii") as file:
+        file.write(':allow,MAXCONNIP="3"\n')
+    stage = ask(site, b"198.51.100.7")[0]
+    assert stage.code == 220
+    step = next(step for step in stage.steps if step.question == "session.connections")
+    assert (step.answer, "gate was not asked" in step.source) == ("cannot tell", True)

@@ -265,6 +265,32 @@ def test_a_virtual_mailbox(site):
     assert "no mailbox here by that name" in hop.decision
 
 
+@pytest.mark.covers("fault/mailbox_full")
+def test_a_full_mailbox(site):
+    home = site.user("fred")
+    put(home, ".qmail-default", "| vdelivermail '' bounce-no-mailbox\n")
+    put(home, "vpasswd", f"joe:x:1:2:Joe:{home}/joe:1000S\n")
+    (home / "joe").mkdir()
+    own(home / "joe")
+    maildir(home / "joe" / "Maildir")
+    assert site.trace(b"joe@tommy.gov").hops[0].state is State.FINE
+    put(home, "joe/Maildir/new/1,S=1000", "x")
+    hop = site.trace(b"joe@tommy.gov").hops[0]
+    assert hop.state is State.PROBLEM
+    assert hop.advice.id == "mailbox_full"
+    told = {step.question: step.answer for step in hop.steps}
+    assert told["account.login"] == "IMAP, SMTP, webmail"
+    assert told["account.quota"] == "no"
+
+
+def test_an_automatic_reply(site):
+    home = site.user("fred")
+    put(home, ".qmail-away", "./Maildir/\n|vacation fred\n")
+    maildir(home / "Maildir")
+    hop = site.trace(b"away@tommy.gov").hops[0]
+    assert "answer it by vacation, unless it is a list's" in hop.decision
+
+
 def test_an_empty_local_part(site):
     hop = site.trace(b"@local.test").hops[0]
     assert hop.state is State.PROBLEM

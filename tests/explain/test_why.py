@@ -6,10 +6,23 @@ import pytest
 from glassmail.core.model import code as codes
 from glassmail.core.model.trail import Step
 from glassmail.events import codec
-from glassmail.events.case import Case, Coverage, Found
+from glassmail.events.case import Case, Coverage, Found, Near, Query, Visit
 from glassmail.events.queue import Administered, Discarded, Ended
-from glassmail.explain.why import QuestionError, parse_question
-from glassmail.explain.why_rows import candidate, candidate_rows, nothing_row, story_rows
+from glassmail.explain.hops import read_header
+from glassmail.explain.hops_text import hop_rows
+from glassmail.explain.nearby import Nearby, Seen
+from glassmail.explain.nearby_text import nearby_rows
+from glassmail.explain.question import Question, QuestionError, Reading
+from glassmail.explain.remedies import advise
+from glassmail.explain.why import parse_question
+from glassmail.explain.why_rows import (
+    advice_row,
+    candidate,
+    candidate_rows,
+    nothing_row,
+    reading_row,
+    story_rows,
+)
 from glassmail.explain.why_story import tell
 from glassmail.explain.why_text import Writer
 from glassmail.explain.why_verdict import judge
@@ -328,23 +341,19 @@ def test_several_cases_are_a_table():
 
 def test_nothing_found_tells_the_span_and_its_holes():
     coverage = Coverage(NOON, NOON + 10 * S, ((NOON + S, NOON + 2 * S),), ((NOON, "2 lost"),))
-    lines = [line.text for line in Writer(NOON, zone=UTC).nothing("joe@x", coverage)]
+    lines = [line.text for line in Writer(NOON, zone=UTC).nothing(Question("joe@x", ()), coverage)]
     assert lines == [
         "nothing is known about joe@x",
         "the history covers 2026-11-20 12:00:00 to 2026-11-20 12:00:10",
         "no log ran from 2026-11-20 12:00:01 to 2026-11-20 12:00:02: refusals then are",
         "  not recorded",
         "2026-11-20 12:00:00: 2 lost",
-        "  fault        nothing came with that address",
-        "  remedy       ask the sender for the error that they got; see where the",
-        "               domain's MX leads and whether its port is open: glass trace",
-        "               --probe joe@x",
     ]
     row = nothing_row(coverage)
     assert row["gaps"] == [
         {"from": "2026-11-20T12:00:01.000000Z", "until": "2026-11-20T12:00:02.000000Z"}
     ]
-    assert [line.text for line in Writer(NOON).nothing("x", Coverage(0, 0))][-1] == (
+    assert [line.text for line in Writer(NOON).nothing(Question("x", ()), Coverage(0, 0))][-1] == (
         "the history is empty"
     )
 
@@ -400,6 +409,13 @@ def test_every_kind_and_field_is_documented():
     )
     rows = [*story_rows(case), *candidate_rows(Found(1, False, Coverage(0, 0)), [case])]
     rows += [nothing_row(Coverage(0, 0)), {"kind": "left_out", "events": 1}]
+    visit = Visit("192.0.2.7", "", "", NOON, NOON, 1, 0, 1, 0)
+    near = Near(1, 1, Coverage(0, 0))
+    nearby = Nearby("src.test", (), (), (Seen(visit, "past mail"),), near, 0)
+    rows += nearby_rows(nearby, Question("x", ()))
+    rows += hop_rows(read_header("Received: by x.test; 20 Nov 2026 12:00:00 -0000\n\n"))
+    rows += [reading_row(Reading("client", Query(("client",), text="192.0.2.7")))]
+    rows += [advice_row(advise("not_running"))]
     assert {row["kind"] for row in rows} == {
         "session",
         "step",
@@ -416,6 +432,11 @@ def test_every_kind_and_field_is_documented():
         "found",
         "nothing",
         "left_out",
+        "nearby",
+        "visit",
+        "hop",
+        "reading",
+        "meaning",
     }
     for row in rows:
         section = text.split(f"### {row['kind']}\n")[1].split("\n### ")[0]

@@ -3,6 +3,7 @@
 import os
 import smtplib
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.scenarios.program import NOBODY
 from tests.scenarios.site import BOB, ONE_USER, TAMMY, USERS
 from tests.scenarios.waiting import until
 
+STILL_ROUNDS = 6
 BROKEN = {
     "rcpthosts": (b"example.test\nex\0ample.test\n", ":2: holds a NUL byte: write the line anew"),
     "virtualdomains": (b"\0\n", ":1: holds a NUL byte: write the line anew"),
@@ -192,10 +194,16 @@ def test_a_full_disk(small_disk, make_site):
 
 
 def fill(path):
-    """Write until nothing more fits."""
-    with open(path, "wb", buffering=0) as file, suppress(OSError):
-        while file.write(bytes(4_096)):
-            pass
+    """Write until nothing more fits, also when deliveries under way have ended and made room."""
+    still = 0
+    with open(path, "wb", buffering=0) as file:
+        while still < STILL_ROUNDS:
+            written = 0
+            with suppress(OSError):
+                while file.write(bytes(4_096)):
+                    written += 1
+            still = 0 if written else still + 1
+            time.sleep(0.05)
     left = os.statvfs(path)
     assert left.f_bavail == 0, left
 

@@ -13,12 +13,13 @@ What only one of them can ask is left out, and only that:
     - `trace` alone: the directories above a home (the delivery just goes there), the lines of a
       file before they are obeyed (routing.instruction, routing.mailbox), where a forward leads
       (routing.forward: `why` shows the forwarded message instead), rcpthosts (relaying clients,
-      as this test's, are not asked it).
+      as this test's, are not asked it), and how a mailbox may log in (account.login).
     - `why` alone: the session's own questions, and what the effects were (delivery.*).
 """
 
 import itertools
 import json
+import re
 import smtplib
 
 import pytest
@@ -37,8 +38,10 @@ ONLY_TRACE = {
     "routing.mailbox",
     "routing.forward",
     "routing.rcpthosts",
+    "account.login",
 }
 AREAS = ("routing.", "account.")
+BY_CDB = re.compile(r"^users/assign:\d+ (\S+), by (\S+)$")  # trace also finds the line
 ONLY_SESSION = {"account.recipient"}  # smtpd's question to the keeper, whose steps stand before it
 ANY = "what the program says"
 SENTENCES = {  # the first that the decision holds
@@ -56,7 +59,7 @@ SENTENCES = {  # the first that the decision holds
 def compared(steps):
     """Steps of the questions that both ask, as tuples, in order."""
     return [
-        (s["question"], s["subject"], s["answer"], s["source"])
+        (s["question"], s["subject"], s["answer"], BY_CDB.sub(r"\2 \1", s["source"]))
         for s in steps
         if s["question"].startswith(AREAS) and s["question"] not in ONLY_TRACE | ONLY_SESSION
     ]

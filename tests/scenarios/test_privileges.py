@@ -123,6 +123,7 @@ def test_delivering_forwarding_bouncing_and_running(place):
         site.until_empty()
         assert f"<dave-nobody@{HOST}>:\nSorry, no mailbox here by that name. (#5.1.1)" in bounces[0]
         everything_by_its_own_user(site, homes)
+        an_owner_asks_about_their_own_mail(site, homes)
     else:
         assert not (homes["dave"].path / "ran").exists()
         others_wait_and_trace_says_why(site, homes)
@@ -142,6 +143,19 @@ def everything_by_its_own_user(site, homes):
     for path in site.files(TAMMY):
         status = path.stat()
         assert (status.st_uid, status.st_gid) == keeper
+
+
+def an_owner_asks_about_their_own_mail(site, homes):
+    """Carol's story of the message to all is about carol alone; dave's is not for her."""
+    carol = homes["carol"]
+    told = site.glass("why", f"carol@{HOST}", "--as", f"carol@{HOST}", uid=carol.uid, code=None)
+    assert f"carol@{HOST}" in told, told
+    assert "dave@" not in told
+    for words in ((f"dave@{HOST}", "--as", f"dave@{HOST}"), (f"carol@{HOST}",)):
+        said = site.glass("why", *words, uid=carol.uid, code=3)
+        assert "ask about your own mail by --as ADDRESS" in said
+    rows = site.json("why", f"dave@{HOST}", "--as", f"carol@{HOST}", code=None)
+    assert not [row for row in rows if "dave@" in str(row.get("recipients"))]
 
 
 def others_wait_and_trace_says_why(site, homes):
@@ -166,6 +180,7 @@ def processes_run_as_planned(site, homes):
     daemons = (site.root / "users" / "daemons").read_text().splitlines()
     planned = {role: (int(uid), int(gid)) for role, uid, gid in (d.split(":") for d in daemons)}
     planned["supervisor"] = (site.runner.uid, site.runner.gid)
+    planned["gate"] = planned["smtpd"]  # it works for the SMTP server alone
     assert {row["role"] for row in rows} == set(planned) - {"alias"}
     for row in rows:
         uid, gid = planned[row["role"]]

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from glassmail.core.formats.tai64n import parse
-from glassmail.store import multilog, multilog_files
+from glassmail.store import multilog, multilog_files, waiting_lines
 from glassmail.store.multilog import LogBusyError, LogDirectory
 
 
@@ -70,7 +70,7 @@ def test_rotation_keeps_whole_lines_and_the_newest_files(tmp_path):
         assert log.flush()
     log.close()
     finished = sorted(p for p in (tmp_path / "log").iterdir() if p.name.startswith("@"))
-    assert len(finished) == 3
+    assert len(finished) == 2  # the third is current
     for path in finished:
         assert path.name.endswith(".s")
         assert mode_of(path) == 0o744
@@ -159,11 +159,11 @@ def test_what_memory_cannot_hold_is_counted_and_told(tmp_path, monkeypatch):
     log = make(tmp_path)
     disk = FullDisk(0)
     monkeypatch.setattr(multilog.os, "write", disk)
-    monkeypatch.setattr(multilog, "WAITING_BYTES_MAX", 600)
+    monkeypatch.setattr(waiting_lines, "WAITING_BYTES_MAX", 600)
     for n in range(30):
         log.write([line(n)])
         log.flush()
-    lost = log.lost_lines
+    lost = log._waiting.lost
     assert lost > 0
     disk.room = 10**6
     assert log.flush()
@@ -209,3 +209,30 @@ def test_a_follower_sees_lines_across_rotations(tmp_path):
     follower.close()
     log.close()
     assert seen == [one[:-1] for one in written]
+
+
+@pytest.mark.parametrize("name", ["@zzz", "@", "@400000006b00648239zzzzzz.s", "@note.txt"])
+def test_files_of_others_are_left_alone(tmp_path, name):
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / name).write_text("not ours")
+    log = make(tmp_path)
+    written = [line(n) for n in range(500)]
+    log.write(written)
+    assert log.flush()
+    log.close()
+    assert (tmp_path / "log" / name).read_text() == "not ours"
+    read = list(multilog_files.lines(str(tmp_path / "log")))
+    assert [one[:-1] for one in written][-len(read) :] == read
+
+
+def test_a_clock_that_goes_back_keeps_the_order_of_files(tmp_path):
+    clock = Clock()
+    log = LogDirectory(str(tmp_path / "log"), 4_096, 50, clock=clock)
+    written = [line(n) for n in range(600)]
+    for n in range(0, 600, 10):
+        clock.now -= 10**9 if n % 100 else 10**13
+        log.write(written[n : n + 10])
+        assert log.flush()
+    log.close()
+    read = list(multilog_files.lines(str(tmp_path / "log")))
+    assert read == [one[:-1] for one in written]

@@ -26,6 +26,7 @@ from glassmail.core.formats.smtproutes import Relay
 from glassmail.core.model.outcome import Report
 from glassmail.daemons.context import Context
 from glassmail.daemons.life import Life, live
+from glassmail.daemons.titles import Title
 from glassmail.events.process import Alerted, SettingBroken, Warned
 from glassmail.net.dns import Dns
 from glassmail.net.link import Link
@@ -42,6 +43,7 @@ from glassmail.store.tcpto import TcpTimeouts
 EXIT_SETTINGS = 111
 ROLE = "remote"
 RESULTS_PER_FRAME = 128
+SHOW_S = 1.0  # how often `ps` is told
 STOP_GRACE_S = 10.0  # how long deliveries under way may go on after TERM
 
 
@@ -82,6 +84,8 @@ class Remote:
         self._link.on_down = self._queue_gone
         self._tasks: dict[asyncio.Task[None], RemoteJob] = {}
         self._results: list[Result] = []
+        self._title = Title("qmail-rspawn")
+        self._showing: asyncio.TimerHandle | None = None
         self._is_stopping = False
         self._has_ended = False
         self._connection = 0  # counts connections to the queue: results belong to one of them
@@ -107,8 +111,24 @@ class Remote:
             task = asyncio.get_running_loop().create_task(self._run(delivery))
             self._tasks[task] = delivery
             task.add_done_callback(self._done)
+        if self._showing is None:
+            self._showing = asyncio.get_running_loop().call_later(SHOW_S, self._show)
         for descriptor in unused:
             os.close(descriptor)
+
+    def _show(self) -> None:
+        """Let `ps` show a delivery as it shows qmail-remote's, while there are some."""
+        self._showing = None
+        if not self._tasks:
+            self._title.show("")
+            return
+        job = next(iter(self._tasks.values())).job
+        recipient = job.targets[0].address
+        words = [recipient.rpartition(b"@")[2], job.sender or b"<>", recipient]
+        shown = b" ".join(words).decode("utf-8", "replace")
+        others = f" and {len(self._tasks) - 1} more" if len(self._tasks) > 1 else ""
+        self._title.show(f"qmail-remote {shown}{others}")
+        self._showing = asyncio.get_running_loop().call_later(SHOW_S, self._show)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task).close()  # a task cancelled before it began closes nothing itself
@@ -197,6 +217,8 @@ class Remote:
         if self._has_ended:
             return
         self._has_ended = True
+        if self._showing is not None:
+            self._showing.cancel()
         self._flush()
         self._pool.close()
         self._link.close()

@@ -136,6 +136,11 @@ def forward_alone(path: str, task: Task, want: Forward) -> None:
 
 
 def _enqueue(ref: int, task: Task, want: Forward) -> Enqueue:
+    if want.body is not None:  # a new message: nothing of the old one is referred to
+        return Enqueue(
+            ref, want.sender, want.recipients, want.top, want.body, 0, len(want.body), 0, 0, b"",
+            "user",
+        )  # fmt: skip
     return Enqueue(
         ref=ref,
         sender=want.sender,

@@ -8,19 +8,35 @@ from typing import Literal
 
 import msgspec
 
-QueryKind = Literal["code", "message", "address", "message_id", "client"]
+QueryKind = Literal[
+    "code", "message", "address", "domain", "message_id", "client", "delivery", "remote_id", "time"
+]
+
+
+# Message numbers of an imported log are inodes, which qmail uses again and again: each further
+# life of a number is told apart by a multiple of this.
+LIFE = 10**12
+
+
+def shown_number(message: int) -> int:
+    """The number of a message as its server's log shows it."""
+    return message % LIFE
 
 
 class Query(msgspec.Struct, frozen=True):
     """What is looked for.
 
     Attributes:
-        kinds: how the text may be read; any of them matches.
-        text: the address, Message-ID (bare) or client, folded where that kind folds.
-        number: trace code number or message number.
+        kinds: how the text may be read; any of them matches. `time` asks for what went wrong in
+            sessions between since and until.
+        text: the address, domain, Message-ID (bare), client or other server's queue id.
+        number: trace code, message or delivery number.
         part: message of the session, 0 for all.
         since, until: nanoseconds since 1970; 0 for no limit.
         most: how many cases are wanted; more are counted only.
+        sender, recipient: only mail from, and to, these addresses; empty for all. `@domain`
+            stands for each address of a domain.
+        viewer: only what the owner of this address (or `@domain`) may see; empty for all.
     """
 
     kinds: tuple[QueryKind, ...]
@@ -30,6 +46,9 @@ class Query(msgspec.Struct, frozen=True):
     since: int = 0
     until: int = 0
     most: int = 20
+    sender: str = ""
+    recipient: str = ""
+    viewer: str = ""
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -40,6 +59,7 @@ class Case(msgspec.Struct, frozen=True):
         code, part: its trace code; 0 when none.
         events: encoded (events.codec), in the order of their times, bounces and forwards included.
         left_out: events that were too many to send.
+        at: nanoseconds since 1970 of its beginning.
     """
 
     message: int
@@ -47,6 +67,7 @@ class Case(msgspec.Struct, frozen=True):
     part: int
     events: bytes
     left_out: int = 0
+    at: int = 0
 
 
 class Coverage(msgspec.Struct, frozen=True):
@@ -78,3 +99,53 @@ class Found(msgspec.Struct, frozen=True):
     is_more: bool
     coverage: Coverage
     unread: tuple[str, ...] = ()
+
+
+class NearQuery(msgspec.Struct, frozen=True):
+    """Who connected: what is asked when mail never came.
+
+    Attributes:
+        networks: first and last numeric address of each, with a blank between them.
+        names: host names that a client's name or HELO is, or ends with.
+        since, until: nanoseconds since 1970; 0 for no limit. Whole days are looked at.
+    """
+
+    networks: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    since: int = 0
+    until: int = 0
+
+
+class Visit(msgspec.Struct, frozen=True):
+    """The sessions of one client, of one day or summed up.
+
+    Attributes:
+        client: numeric address.
+        name, helo: its newest reverse name and HELO that are known.
+        first, last: nanoseconds since 1970.
+        sessions: how many; accepted: messages; refused: replies of 4xx and 5xx.
+        broken: sessions that brought nothing and did not end by QUIT.
+    """
+
+    client: str
+    name: str
+    helo: str
+    first: int
+    last: int
+    sessions: int
+    accepted: int
+    refused: int
+    broken: int
+
+
+class Near(msgspec.Struct, frozen=True):
+    """Head of the answer to a NearQuery; its Visits follow, newest first.
+
+    Attributes:
+        clients, sessions: all that there were in the days that were looked at.
+        coverage: as in Found.
+    """
+
+    clients: int
+    sessions: int
+    coverage: Coverage

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import msgspec
 
 from glassmail.events.event import Event
+from glassmail.events.gate import GateEvent
 from glassmail.events.process import ProcessEvent
 from glassmail.events.queue import QueueFact
 from glassmail.events.smtpd import SmtpdEvent, Story
 
-AnyEvent = QueueFact | SmtpdEvent | ProcessEvent
+AnyEvent = GateEvent | QueueFact | SmtpdEvent | ProcessEvent
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[AnyEvent])

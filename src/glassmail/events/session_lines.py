@@ -13,7 +13,14 @@ from typing import Any
 from glassmail.core.model import code
 from glassmail.core.model.address import safe_for_log
 from glassmail.events.event import Event
-from glassmail.events.smtpd import Handed, Noted, Refused, SessionEnded
+from glassmail.events.smtpd import (
+    Connected,
+    Disconnected,
+    Handed,
+    Noted,
+    Refused,
+    SessionEnded,
+)
 
 
 def lines(event: Event, stamp: bytes = b"") -> bytes:
@@ -85,6 +92,31 @@ def _handed(event: Handed, stamp: bytes) -> bytes:
     )
 
 
+def _connected(event: Connected, stamp: bytes) -> bytes:
+    where = b"%b:%b:%d %b:%b:%b:%d" % (
+        safe_for_log(event.local_name), _address(event.local), event.local_port,
+        safe_for_log(event.client_name), _address(event.client), safe_for_log(event.info),
+        event.client_port,
+    )  # fmt: skip
+    word = b"deny" if event.is_denied else b"ok"
+    detail = b" " + safe_for_log(event.detail).replace(b"_", b" ") if event.detail else b""
+    front = stamp + b"tcpserver: "
+    return b"%bstatus: %d/%d\n%bpid %d from %b\n%b%b %d %b%b\n" % (
+        front, event.count, event.most, front, event.pid, _address(event.client),
+        front, word, event.pid, where, detail,
+    )  # fmt: skip
+
+
+def _address(text: str) -> bytes:
+    return safe_for_log(text.encode("utf-8", "replace"))
+
+
+def _disconnected(event: Disconnected, stamp: bytes) -> bytes:
+    front = stamp + b"tcpserver: "
+    numbers = (front, event.pid, event.status, front, event.count, event.most)
+    return b"%bend %d status %d\n%bstatus: %d/%d\n" % numbers
+
+
 def _noted(event: Noted, stamp: bytes) -> bytes:
     text = _shown(event.line)
     front = b"qmail-smtpd[%d]: " % event.pid if event.pid else b""
@@ -103,4 +135,6 @@ RENDERERS: dict[type[Event], Callable[[Any, bytes], bytes]] = {
     SessionEnded: _session_ended,
     Noted: _noted,
     Handed: _handed,
+    Connected: _connected,
+    Disconnected: _disconnected,
 }

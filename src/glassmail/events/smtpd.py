@@ -15,6 +15,7 @@ class Story(Event, tag="story", frozen=True):
         helo: what it called itself; empty when it did not.
         service: smtp or submission.
         steps: every question asked, connection to acceptance.
+        tls: version and cipher, empty in the clear; login: who logged in, empty for nobody.
     """
 
     code: int
@@ -27,6 +28,8 @@ class Story(Event, tag="story", frozen=True):
     sender: bytes
     recipients: tuple[bytes, ...]
     steps: tuple[Step, ...]
+    tls: str = ""
+    login: bytes = b""
 
 
 class Refused(Event, tag="refused", frozen=True):
@@ -58,13 +61,15 @@ class Refused(Event, tag="refused", frozen=True):
     reply: bytes
     steps: tuple[Step, ...]
     recipients: tuple[bytes, ...] = ()
+    tls: str = ""
+    login: bytes = b""
 
 
 class SessionEnded(Event, tag="session", frozen=True):
     """A session is over.
 
     Attributes:
-        how: quit, dropped, timeout, closed (by us), shutdown.
+        how: quit, dropped, timeout, closed (by us), shutdown; ended or open in imported logs.
         accepted: messages accepted; refused: replies of 4xx and 5xx.
     """
 
@@ -82,6 +87,8 @@ class SessionEnded(Event, tag="session", frozen=True):
     accepted: int
     refused: int
     bytes_in: int
+    tls: str = ""
+    login: bytes = b""
 
 
 class Noted(Event, tag="noted", frozen=True):
@@ -132,6 +139,53 @@ class Handed(Event, tag="handed", frozen=True):
     reply: bytes
     steps: tuple[Step, ...]
     recipient: bytes = b""
+    tls: str = ""
+    login: bytes = b""
 
 
-SmtpdEvent = Refused | SessionEnded | Noted | Handed
+class Connected(Event, tag="connected", frozen=True):
+    """A client connected; told with control/tcpserverlog, in tcpserver's words.
+
+    Attributes:
+        pid: number of the session in these lines.
+        local_name: our name; local, local_port: our end.
+        client_name, info: the client's name and user, empty when unknown.
+        is_denied: whether it is turned away at once; detail: the limit that did it.
+        count, most: connections open, and how many may be; 0: nobody knows, or no limit.
+    """
+
+    sentence: ClassVar[str] = "{client}: connected"
+
+    code: int
+    pid: int
+    local_name: bytes
+    local: str
+    local_port: int
+    client_name: bytes
+    client: str
+    info: bytes
+    client_port: int
+    is_denied: bool
+    detail: bytes
+    count: int
+    most: int
+
+
+class Disconnected(Event, tag="disconnected", frozen=True):
+    """The end of a connection that was told as Connected.
+
+    Attributes:
+        status: as wait(2) would give it: 0 after QUIT, 25600 when denied, else 256.
+        count, most: connections left open, and how many may be.
+    """
+
+    sentence: ClassVar[str] = "session {pid} ended with status {status}"
+
+    code: int
+    pid: int
+    status: int
+    count: int
+    most: int
+
+
+SmtpdEvent = Refused | SessionEnded | Noted | Handed | Connected | Disconnected

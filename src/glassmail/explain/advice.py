@@ -12,13 +12,16 @@ Always:
 import os
 from collections.abc import Callable
 
+from glassmail.core.formats.bounce import GIVEN_UP
 from glassmail.core.formats.control import show
 from glassmail.core.model import remote_texts
 from glassmail.core.model.address import split_address
 from glassmail.core.model.trail import NO, UNKNOWN, YES, Step, Trail
-from glassmail.core.route.dot_qmail import HAS_FILE_AND_X_BIT, HAS_PROGRAM_AND_X_BIT
+from glassmail.core.route.dot_qmail import HAS_FILE_AND_X_BIT, HAS_PROGRAM_AND_X_BIT, LOOPING
 from glassmail.core.route.users import CDB_NAME
+from glassmail.explain.connections import of_connections
 from glassmail.explain.remedies import NONE, Advice, advise
+from glassmail.explain.said import WORDS_MAX, cause_of, cause_of_reply
 from glassmail.stations import resolve
 from glassmail.stations.system_users import NO_ALIAS
 from glassmail.stations.users import CDB_TROUBLE, LSPAWN_TROUBLE, NOT_AS_ROOT
@@ -26,15 +29,16 @@ from glassmail.stations.users import CDB_TROUBLE, LSPAWN_TROUBLE, NOT_AS_ROOT
 _NO_MAILDIR = b"Unable to chdir to maildir. (#4.2.1)\n"
 
 
-def of_delivery(steps: Trail, text: bytes, address: bytes) -> Advice:
+def of_delivery(steps: Trail, text: bytes, address: bytes, outcome: str = "") -> Advice:
     """Name the fault of a delivery that did not succeed; NONE when it is not recognised.
 
     Args:
         steps: routing and delivery together, as far as they are known.
         text: the report's.
         address: the recipient as it was written.
+        outcome: K, Z or D where it is known.
     """
-    case = _Case(steps, text, address)
+    case = _Case(steps, text, address, outcome)
     stale = case.last("routing.assign_built")
     if stale is not None and stale.answer == NO and text == resolve.NO_MAILBOX:
         return advise("assign_stale")  # a line that was added does not count yet
@@ -45,10 +49,18 @@ def of_delivery(steps: Trail, text: bytes, address: bytes) -> Advice:
     return NONE
 
 
-def of_refusal(steps: Trail, address: bytes, code: int) -> Advice:
-    """Name the fault of what a session refused."""
+def of_refusal(steps: Trail, address: bytes, code: int, reply: bytes = b"") -> Advice:
+    """Name the fault of what a session refused.
+
+    Args:
+        steps: what was asked; empty for an imported log.
+        address: the recipient, or the sender where there is none.
+        code: of the reply.
+        reply: its text, for what only words tell.
+    """
     if not steps:
-        return NONE
+        facts = {"address": show(address), "domain": show(split_address(address)[1])}
+        return cause_of_reply(reply, **facts)
     last = steps[-1]
     if last.question == "routing.rcpthosts":
         return _of_relaying(steps, address)
@@ -56,19 +68,31 @@ def of_refusal(steps: Trail, address: bytes, code: int) -> Advice:
         name, when_unknown = _SESSION[last.question]
         if last.answer == UNKNOWN:
             name = when_unknown or name
-        fields = {"source": last.source, "address": show(address), "sender": show(last.subject)}
+        fields = {"source": last.source, "address": show(address), "sender": show(last.subject),
+                  "network": last.source.partition(": ")[0]}  # fmt: skip
         return advise(name, **fields)
     if last.question in {"session.recipient", "account.recipient"}:
         return advise("no_mailbox", address=show(address))
     if last.question == "session.queue" and code < 500:
         return advise("not_queued")
-    return advise("refused", source=last.source)
+    said = cause_of_reply(reply, source=last.source, address=show(address))
+    return said if said.id else advise("refused", source=last.source)
 
 
 # Question that a refusal rests on -> remedy, and the one for "cannot tell".
 _SESSION = {
     "session.client-rule": ("client_denied", ""),
     "session.badmailfrom": ("badmailfrom", ""),
+    "session.blocked": ("blocked", ""),
+    "session.connections": ("too_many_connections", ""),
+    "session.load": ("too_busy", ""),
+    "session.logins": ("too_many_logins", ""),
+    "session.login": ("login_failed", "login_unknown"),
+    "session.tls": ("tls_failed", ""),
+    "session.force_tls": ("tls_first", ""),
+    "session.authorization": ("login_first", ""),
+    "session.security": ("security_variables", ""),
+    "session.proxy": ("no_proxy", ""),
     "session.badrcptto": ("badrcptto", ""),
     "session.badhelo": ("badhelo", ""),
     "session.helocheck": ("badhelo", "dns_soft"),
@@ -76,6 +100,18 @@ _SESSION = {
     "session.rcptcheck": ("rcptcheck", "rcptcheck_broken"),
     "session.validrcptto": ("validrcptto", ""),
     "session.recipients": ("recipients_list", ""),
+    "session.databytes": ("too_large", ""),
+    "session.declared-size": ("too_large", ""),
+    "session.hops": ("too_many_hops", ""),
+    "session.greetdelay": ("pre_greet", ""),
+    "session.maxrcpt": ("too_many_recipients", ""),
+    "session.localmfcheck": ("local_sender", ""),
+    "session.relayrej": ("relay_forms", ""),
+    "session.tarpit": ("tarpitted", ""),
+    "session.invalid-recipients": ("guessing", ""),
+    "session.line-ends": ("line_ends", ""),
+    "session.patience": ("client_silent", ""),
+    "session.queue-program": ("scanner_refused", ""),
 }
 
 
@@ -92,8 +128,9 @@ def _of_relaying(steps: Trail, address: bytes) -> Advice:
 class _Case:
     """Steps by question."""
 
-    def __init__(self, steps: Trail, text: bytes, address: bytes) -> None:
+    def __init__(self, steps: Trail, text: bytes, address: bytes, outcome: str) -> None:
         self.steps = steps
+        self.outcome = outcome
         self.text = text
         self.address = show(address)
         self.domain = show(split_address(address)[1])
@@ -205,25 +242,80 @@ def _remote(case: _Case) -> Advice | None:
         is_known = case.last("remote.addresses", NO) is not None
         return advise("no_mx" if is_known else "no_such_host", domain=domain)
     if case.text == texts.NO_EXCHANGER.text:
-        return advise("no_mx", domain=domain)
+        # The MX records name hosts, and every one of them was asked for its addresses in vain.
+        is_hollow = case.last("remote.addresses", NO) is not None
+        return advise("mx_unresolvable" if is_hollow else "no_mx", domain=domain)
     if case.text in {texts.LOOKUP_FAILED.text, texts.NO_HOST_FOUND.text}:
         return advise("mx_unknown", domain=domain)
     if case.text == texts.AMBIGUOUS_MX.text:
         return advise("mx_is_us", domain=domain)
     if case.text == texts.NO_CONNECTION.text:
-        return advise("no_connection", address=case.address)
+        return of_connections(case.steps, case.address, case.domain)
     broken = case.last("remote.route_readable", NO)
-    return advise("route_broken", source=broken.source) if broken is not None else None
+    if broken is not None:
+        return advise("route_broken", source=broken.source)
+    return _of_dialogue(case)
+
+
+def _of_dialogue(case: _Case) -> Advice | None:
+    """Another server was reached: what it said decides, else how the connection ended."""
+    dead = case.last("remote.alive", NO)
+    reached = case.last("remote.connect", YES)
+    server = show(reached.subject.partition(b" ")[0]) if reached is not None else ""
+    facts = {"address": case.address, "domain": case.domain, "server": server}
+    found = cause_of(case.text, **facts)
+    if dead is not None and found.id == "their_hung_up" and "nothing came" in dead.source:
+        return advise("their_silence", **facts)
+    is_remote = reached is not None or b"emote host said" in case.text
+    return found if found.id and (is_remote or found.id in _BY_WORDS) else None
+
+
+# Causes that words alone tell, also of deliveries whose steps are not known (imported logs).
+_BY_WORDS = frozenset({
+    "too_old", "maybe_duplicate", "their_hung_up", "no_such_host", "no_mx", "mx_is_us",
+    "mx_unknown", "certificate", "no_connection", "partial_line", "loop_here",
+})  # fmt: skip
 
 
 def _program(case: _Case) -> Advice | None:
     step = case.last("routing.dot_qmail", YES)
-    if case.last("delivery.program") is None or step is None:
+    run = case.last("delivery.program")
+    if run is None or step is None:
         return None
-    return advise("program_refused", file=case.file(step))
+    words = " ".join(case.text.decode("utf-8", "replace").split())[:WORDS_MAX]
+    if not words:
+        return advise("program_refused", file=case.file(step))
+    is_temporary = case.outcome == "Z"
+    return advise("program_deferred" if is_temporary else "program_said", file=case.file(step),
+                  words=words)  # fmt: skip
 
 
-_READINGS: tuple[_Reading, ...] = (_users, _remote, _home, _dot_qmail, _missing, _mailbox, _program)
+def _looping(case: _Case) -> Advice | None:
+    is_looping = case.text in {LOOPING, b"mail is looping\n"}
+    return advise("loop_here") if is_looping else None
+
+
+def _full(case: _Case) -> Advice | None:
+    is_full = case.last("delivery.quota", NO) is not None
+    return advise("mailbox_full", address=case.address) if is_full else None
+
+
+def _old(case: _Case) -> Advice | None:
+    """A message that grew too old: the words before say what deferred it."""
+    return advise("too_old") if GIVEN_UP in case.text else None
+
+
+def _words(case: _Case) -> Advice | None:
+    """Without steps (an imported log) the words have to do."""
+    if case.steps:
+        return None
+    found = cause_of(case.text, address=case.address, domain=case.domain)
+    return found if found.id else None
+
+
+_READINGS: tuple[_Reading, ...] = (
+    _old, _users, _full, _remote, _home, _dot_qmail, _missing, _mailbox, _looping, _program, _words,
+)  # fmt: skip
 
 
 def _user_of(case: _Case) -> str:

@@ -14,6 +14,7 @@ from glassmail.core.route.users import User
 from glassmail.explain.mailbox import maildir_step, mbox_step
 from glassmail.explain.remedies import NONE, Advice, advise
 from glassmail.stations import deliver_own
+from glassmail.stations.account_facts import mailbox_facts
 from glassmail.stations.accounts import VDelivery, VKind, vdelivermail_line
 
 
@@ -139,6 +140,12 @@ def _program(instruction: Instruction, scene: Scene, where: str, steps: list[Ste
         words = f"run the program {show(command)} as {show(user.name)}"
         return Effect((words,), (), asks_owner=True)
     steps.extend(found.steps)
+    steps.extend(mailbox_facts(found, user.home))
+    is_full = steps[-1].question == "account.quota" and steps[-1].answer == NO
+    if is_full and found.kind is VKind.MAILDIR:
+        said = "bounce what does not fit: user is over quota"
+        advice = advise("mailbox_full", address=show(found.delivered_to))
+        return Effect((said,), (), State.PROBLEM, advice)
     return _virtual(found, scene, where, steps)
 
 
@@ -159,6 +166,9 @@ def _own(call: deliver_own.OwnCall, command: bytes, scene: Scene, where: str) ->
             advice = advise("program_refused", file=scene.file)
             return Effect((f"bounce it: {said}",), (), State.PROBLEM, advice)
         return Effect((f"bounce it if {asked} exits 0: {said}",), ())
+    if call.program in (b"vacation", b"autorespond"):
+        said = f"answer it by {show(call.program)}, unless it is a list's, a bounce or automatic"
+        return Effect((said,), ())
     if call.program == b"except" and arguments:
         return Effect((f"bounce it if {show(b' '.join(arguments))} exits 0",), ())
     return Effect((f"run the program {show(command)} as {show(scene.user.name)}",), ())
@@ -185,6 +195,8 @@ def _virtual(found: VDelivery, scene: Scene, where: str, steps: list[Step]) -> E
         return Effect((report_words(report),), (), State.UNKNOWN, _ask_as(scene.user))
     address = show(scene.address)
     advice = advise("no_mailbox", address=address) if found.kind is VKind.BOUNCE else NONE
+    if found.steps and found.steps[-1].question == "account.takes_mail":
+        advice = advise("mailbox_locked", address=show(found.steps[-1].subject))
     return Effect((report_words(report),), (), State.PROBLEM, advice)
 
 

@@ -72,11 +72,23 @@ def compare(place: Place) -> Running:
     return Running(tuple(steps), tuple(stale), stopped)
 
 
+def gate_counts(place: Place, ip: bytes) -> dict[str, Any] | str:
+    """Ask the gate about a client: its connections, its block; a text says why it cannot tell."""
+    try:
+        return _ask(place.gate_socket, "counts", {"client": ip.decode("ascii", "replace")})
+    except (OSError, ChannelError, msgspec.MsgspecError, ValueError) as error:
+        return f"the gate was not asked: {_reason(error)}"
+
+
 def _stats(path: str) -> dict[str, Any]:
+    return _ask(path, "stats", {})
+
+
+def _ask(path: str, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
     channel = connect(path, ANSWER_S)
     try:
         channel.send(encode(Hello("client", os.getpid())))
-        channel.send(encode(Request(1, "stats", {})))
+        channel.send(encode(Request(1, verb, arguments)))
         frame = channel.receive()
     finally:
         channel.close()

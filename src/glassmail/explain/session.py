@@ -14,8 +14,9 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from glassmail.core.ask import Existence, ProgramEnd
+from glassmail.core.ask import Counts, Existence, Held, ProgramEnd
 from glassmail.core.formats.client_keys import unmapped
+from glassmail.core.formats.listen import WITH_TLS
 from glassmail.core.model.limits import HELO_BYTES_MAX
 from glassmail.core.model.reply import Reply
 from glassmail.core.model.trail import NO, UNKNOWN, YES, Step, Trail
@@ -25,12 +26,15 @@ from glassmail.core.protocol import replies
 from glassmail.core.protocol.smtp_address import replace_literal
 from glassmail.explain.advice import of_refusal
 from glassmail.explain.remedies import NONE, Advice
+from glassmail.explain.running import gate_counts
+from glassmail.explain.session_login import DryLogin
 from glassmail.net.dns import MxRecord, Status
 from glassmail.net.own_addresses import is_ours
 from glassmail.settings.place import Place
 from glassmail.stations.client_rules import ClientRules, meet
 from glassmail.stations.existence import Sources, account_exists
 from glassmail.stations.front_ask import FrontAsk
+from glassmail.stations.introduction import introduce
 from glassmail.stations.resolve import sources_of
 from glassmail.stations.routing import routing_tables
 from glassmail.stations.session_settings import SettingsReader
@@ -49,6 +53,8 @@ class SessionQuestion(NamedTuple):
         helo: None: no HELO is said; sender: None: nothing after HELO.
         host: the client's name in DNS (TCPREMOTEHOST), None when unknown.
         runs_programs: whether RCPTCHECK and programs of control/recipients may run.
+        login: who logs in, its password taken as right; None: nobody.
+        is_tls: whether it says STARTTLS; a listener of `smtps` or `submissions` begins with TLS.
     """
 
     client: bytes
@@ -58,17 +64,19 @@ class SessionQuestion(NamedTuple):
     recipients: tuple[bytes, ...] = ()
     host: bytes | None = None
     runs_programs: bool = False
+    login: bytes | None = None
+    is_tls: bool = False
 
 
 class Stage(NamedTuple):
     """One command and what became of it.
 
     Attributes:
-        name: connect, helo, mail, rcpt, data.
+        name: connect, tls, helo, auth, mail, rcpt, data.
         subject: the command's argument.
         steps: every question asked.
         reply: as it would be sent, without trace code and line end.
-        code: its code; 0 when a program would have to be run to tell.
+        code: its code; 0 when a program would have to be run, or rights are missing, to tell.
         decided_by: name of the check that refused; empty when none did.
     """
 
@@ -106,6 +114,23 @@ class _DryAsk(FrontAsk):
 
     async def account_exists(self, recipient: bytes) -> Existence:
         return account_exists(recipient, self._sources)
+
+    async def connections(self, ip: bytes, port: int) -> Counts:
+        """Tell what it would be with one more connection."""
+        del port
+        found = gate_counts(self._place, ip)
+        if isinstance(found, str):
+            return Counts(UNKNOWN, detail=found)
+        return Counts(YES, found["address"] + 1, found["network"] + 1, found["total"] + 1)
+
+    def block_of(self, ip: bytes) -> tuple[str, str] | None:
+        found = gate_counts(self._place, ip)
+        block = None if isinstance(found, str) else found["block"]
+        return (block[0], block[1]) if block else None
+
+    async def account_sends(self, account: bytes, recipients: int, ip: bytes) -> Held:
+        del account, recipients, ip
+        return Held(UNKNOWN, detail="not counted by a trace")
 
     async def pause(self, seconds: float) -> None:
         del seconds
@@ -148,10 +173,12 @@ async def trace_session(place: Place, asked: SessionQuestion) -> tuple[Stage, ..
     controls = Controls(place.control)
     settings = SettingsReader(controls, place, time.monotonic).now()
     rules = ClientRules(place.tcp_rules, time.monotonic)
-    client = Client(unmapped(asked.client), 0, asked.host)
-    rule, client = meet(rules, client, settings, time.time_ns)
-    facts = Facts(client, asked.service, rule, settings.policy)
     ask = _DryAsk(place, controls, runs_programs=asked.runs_programs)
+    client = Client(unmapped(asked.client), 0, asked.host)
+    client, met = await introduce(client, settings, rules, ask)
+    rule, client = meet(rules, client, settings, time.time_ns)
+    facts = Facts(client, WITH_TLS.get(asked.service, asked.service), rule, settings.policy)
+    logins = DryLogin(place, controls.snapshot(), settings)
     if settings.problem:
         step = Step("session.service", client.ip, NO, settings.problem)
         return (_stage("connect", client.ip, (step,), replies.NO_CONTROLS, "service"),)
@@ -160,36 +187,70 @@ async def trace_session(place: Place, asked: SessionQuestion) -> tuple[Stage, ..
     def unliteral(address: bytes) -> bytes:
         return replace_literal(address, is_ours, settings.localiphost)
 
-    stages: list[Stage] = []
-
-    async def go(name: str, subject: bytes, good: Reply) -> bool:
-        verdict = await pipeline.run(name, facts, ask)
-        reply = verdict.reply or good
-        stages.append(_stage(name, subject, verdict.steps, reply, verdict.decided_by))
-        return not stages[-1].is_refused
-
-    if not await go(pipeline.CONNECT, client.ip, replies.greeting(greeting)):
-        return tuple(stages)
-    if asked.helo is not None:
-        facts.helo = asked.helo[:HELO_BYTES_MAX]
-        if not await go(pipeline.HELO, asked.helo, replies.helo(greeting)):
-            return tuple(stages)
-    if asked.sender is None:
-        return tuple(stages)
+    told = _Told(facts, ask)
+    is_welcome = await told.go(pipeline.CONNECT, client.ip, replies.greeting(greeting))
+    told.stages[0] = told.stages[0]._replace(steps=(*met, *told.stages[0].steps))
+    if not is_welcome:
+        return tuple(told.stages)
+    if not await _introduce(told, asked, logins, greeting) or asked.sender is None:
+        return tuple(told.stages)
     facts.sender = unliteral(asked.sender)
-    if not await go(pipeline.MAIL, asked.sender, replies.MAIL_OK):
-        return tuple(stages)
+    if not await told.go(pipeline.MAIL, asked.sender, replies.MAIL_OK):
+        return tuple(told.stages)
     accepted = 0
     for recipient in asked.recipients:
         facts.recipient = relay.final_recipient(facts, unliteral(recipient))
         facts.recipients_asked += 1
-        is_taken = await go(pipeline.RCPT, recipient, replies.RCPT_OK)
+        is_taken = await told.go(pipeline.RCPT, recipient, replies.RCPT_OK)
         accepted += is_taken
         facts.recipients_refused += not is_taken
     if accepted:
         facts.recipient = b""
-        await go(pipeline.DATA, b"", replies.GO_AHEAD)
-    return tuple(stages)
+        await told.go(pipeline.DATA, b"", replies.GO_AHEAD)
+    return tuple(told.stages)
+
+
+class _Told:
+    """The stages so far."""
+
+    def __init__(self, facts: Facts, ask: _DryAsk) -> None:
+        self.facts = facts
+        self._ask = ask
+        self.stages: list[Stage] = []
+
+    async def go(self, name: str, subject: bytes, good: Reply) -> bool:
+        """Run a stage; tell whether the client may go on."""
+        verdict = await pipeline.run(name, self.facts, self._ask)
+        reply = verdict.reply or good
+        self.stages.append(_stage(name, subject, verdict.steps, reply, verdict.decided_by))
+        return not self.stages[-1].is_refused
+
+
+async def _introduce(
+    told: _Told, asked: SessionQuestion, logins: DryLogin, greeting: bytes
+) -> bool:
+    """Go through TLS, HELO and AUTH as far as they are asked for; False at a refusal."""
+    facts, stages = told.facts, told.stages
+    if asked.is_tls or asked.service in WITH_TLS:
+        steps, answer = logins.begin_tls(facts, asked.service)
+        stages.append(_stage("tls", b"", steps, answer, "tls" if answer.code >= 400 else ""))
+        if stages[-1].is_refused:
+            return False
+    if asked.helo is not None:
+        facts.helo = asked.helo[:HELO_BYTES_MAX]
+        if not await told.go(pipeline.HELO, asked.helo, replies.helo(greeting)):
+            return False
+    if asked.login is None:
+        return True
+    stages.append(_login_stage(logins, facts, asked.login))
+    return 200 <= stages[-1].code < 300
+
+
+def _login_stage(logins: DryLogin, facts: Facts, user: bytes) -> Stage:
+    steps, reply = logins.log_in(facts, user)
+    if reply is None:
+        return Stage("auth", user, steps, b"", 0, "", NONE)
+    return _stage("auth", user, steps, reply, "login" if reply.code >= 400 else "")
 
 
 def _stage(name: str, subject: bytes, steps: Trail, reply: Reply, decided_by: str) -> Stage:

@@ -187,8 +187,18 @@ class Walk:
         """Say that users/cdb is up to date, which deliveries do not stop to say."""
         at = [place for place, s in enumerate(draft.steps) if s.question == "routing.assign"]
         if at and os.path.exists(self._place.assign) and os.path.exists(self._place.assign_cdb):
-            source = "users/cdb is not older"
+            source = f"users/cdb is not older{self._line(draft.steps[at[0]])}"
             draft.steps.insert(at[0], Step("routing.cdb_fresh", b"users/assign", YES, source))
+
+    def _line(self, step: Step) -> str:
+        """Name the line of users/assign that a record of users/cdb was made from."""
+        key = step.source.partition(" ")[2]
+        try:
+            data = read_file(self._place.assign) or b""
+        except ControlError:
+            return ""  # the record is told all the same
+        number = assign.line_of(data, os.fsencode(key))
+        return f"; it has users/assign:{number} {key}" if number else ""
 
     def _at_home(self, draft: Draft, head: str, user: User, domain: bytes) -> Hop:
         way = way_home(user)

@@ -1,80 +1,100 @@
 """What did happen: understand the question, get the cases from the log or from its files.
 
 Purpose:
-    `parse_question` reads what a person wrote; `ask_history` asks the running log process and,
-    when there is none, reads the history's files with the caller's rights.
+    `answer` looks for the readings of a question (explain.question); `ask_history` asks the
+    running log process and, when there is none, reads the history's files with the caller's rights.
 
 Always:
     What cannot be told is said so (CannotTellError), never guessed.
 """
 
-import ipaddress
 import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
-from glassmail.core.model import code
-from glassmail.events.case import Case, Found, Query
+from glassmail.events.case import Case, Coverage, Found, Near, NearQuery, Query, Visit
+from glassmail.explain.question import (
+    FORMS,
+    Limits,
+    Question,
+    QuestionError,
+    Reading,
+    understand,
+)
 from glassmail.net.blocking import BlockingChannel, ChannelError, connect
 from glassmail.net.messages import Failed, Hello, Request, Rows, encode
 from glassmail.settings.place import Place
-from glassmail.store.history.reader import Archive
+from glassmail.store.history import everywhere
 from glassmail.store.history.schema import HistoryError
-from glassmail.store.history.search import Search
+
+if TYPE_CHECKING:
+    from glassmail.explain.nearby import Nearby
 
 ANSWER_TIMEOUT_S = 30.0
-TEXT_LENGTH_MAX = 1_100  # an address of qmail has at most 1,002 bytes
 
 _Answer = Rows | Failed
 _decoder: msgspec.msgpack.Decoder[_Answer] = msgspec.msgpack.Decoder(_Answer)
-
-
-class QuestionError(ValueError):
-    """The question cannot be understood; str() says what can be asked."""
 
 
 class CannotTellError(Exception):
     """Nobody can answer now, or not to this caller; str() says why and what to do."""
 
 
+class Answer(NamedTuple):
+    """What the history says to a question.
+
+    Attributes:
+        found: head of the last search: count, time covered.
+        cases: newest first; empty when nothing is known.
+        reading: the reading that was found, None when none was.
+        nearby: who of the sender's networks connected, when nothing was found.
+    """
+
+    found: Found
+    cases: list[Case]
+    reading: Reading | None
+    nearby: "Nearby | None" = None
+
+
 def parse_question(text: str, since: int = 0, until: int = 0) -> Query:
-    """Understand what is asked for.
+    """Return the first reading of a question.
 
     Args:
-        text: a trace code, `#7` or `7` (message number), an address, a Message-ID, or a client's
-            numeric address.
+        text: what a person has in hand.
         since: nanoseconds since 1970, 0 for no limit.
         until: the same.
 
     Raises:
-        QuestionError: it is none of these.
+        QuestionError: nothing in it can be looked for.
     """
-    text = text.strip()
-    if not text or len(text) > TEXT_LENGTH_MAX or not text.isprintable():
-        raise QuestionError(f"cannot look for {text[:40]!r}: {_FORMS}")
-    number = text.removeprefix("#")
-    if number.isascii() and number.isdigit() and len(number) <= 18:
-        return Query(("message",), number=int(number), since=since, until=until)
-    trace = code.parse(text.encode("utf-8", "replace"))
-    if trace is not None and "@" not in text:
-        return Query(("code",), number=trace[0], part=trace[1], since=since, until=until)
-    client = _client(text)
-    if client:
-        return Query(("client",), text=client, since=since, until=until)
-    if "@" in text:
-        # `<a@b>` may be an address as a log shows it, or a Message-ID: both are looked for.
-        bare = text.removeprefix("<").removesuffix(">")
-        return Query(("address", "message_id"), text=bare, since=since, until=until)
-    if text.startswith("<"):
-        bare = text.removeprefix("<").removesuffix(">")
-        return Query(("message_id",), text=bare, since=since, until=until)
-    raise QuestionError(f"cannot look for {text!r}: {_FORMS}")
+    readings = understand(text, 0, Limits(since, until)).readings
+    if not readings:
+        raise QuestionError(f"cannot look for {text[:40]!r}: {FORMS}")
+    return readings[0].query
 
 
-_FORMS = (
-    "give a trace code (K7Q2-M4XW-3H), an address, a Message-ID, "
-    "a message number (#7) or a client's address (192.0.2.7)"
-)
+def answer(place: Place, question: Question, archive: str = "") -> Answer:
+    """Look for the readings of a question, strongest first, up to the first one that is known.
+
+    Args:
+        place: the site.
+        question: what is asked.
+        archive: a directory of day files to ask instead of the site's history.
+
+    Raises:
+        CannotTellError: the history cannot be asked.
+    """
+    found = Found(0, False, Coverage(0, 0))
+    for reading in question.readings:
+        if archive:
+            found, cases = everywhere.search(archive, reading.query)
+        else:
+            found, cases = ask_history(place, reading.query)
+        if cases:
+            return Answer(found, cases, reading)
+    return Answer(found, [], None)
 
 
 def ask_history(place: Place, query: Query) -> tuple[Found, list[Case]]:
@@ -83,21 +103,50 @@ def ask_history(place: Place, query: Query) -> tuple[Found, list[Case]]:
     Raises:
         CannotTellError: neither is possible.
     """
+    rows = _ask(place, "why", query)
+    if rows is not None:
+        found = msgspec.json.decode(rows[0], type=Found)
+        return found, [msgspec.json.decode(row, type=Case) for row in rows[1:]]
+    found, cases = _read(lambda: everywhere.search(place.history, query))
+    if found.unread and not cases:
+        raise CannotTellError(f"the server does not answer, and {found.unread[0]}: {_REMEDY}")
+    return found, cases
+
+
+def ask_visits(place: Place, query: NearQuery) -> tuple[Near, list[Visit]]:
+    """Ask who connected, as `ask_history` does; raises CannotTellError."""
+    rows = _ask(place, "near", query)
+    if rows is not None:
+        near = msgspec.json.decode(rows[0], type=Near)
+        return near, [msgspec.json.decode(row, type=Visit) for row in rows[1:]]
+    return _read(lambda: everywhere.visits(place.history, query))
+
+
+_REMEDY = "ask as root or as the site's owner, or start the server"
+
+
+def _ask(place: Place, verb: str, query: Query | NearQuery) -> list[bytes] | None:
+    """Ask the log process; None when there is none."""
     try:
         channel = connect(place.log_socket, ANSWER_TIMEOUT_S)
     except OSError as error:
-        return _read_files(place, query, error)
+        if not os.path.isdir(place.root):
+            raise CannotTellError(f"{place.root}: no such site: name it by --root") from error
+        if isinstance(error, PermissionError):
+            text = f"{place.log_socket}: {error.strerror}: {_REMEDY}"
+            raise CannotTellError(text) from error
+        return None
     try:
-        return _ask(channel, query)
+        return _answered(channel, verb, query)
     except (OSError, ChannelError, msgspec.MsgspecError) as error:
         raise CannotTellError(f"the log process did not answer: {error}: ask again") from error
     finally:
         channel.close()
 
 
-def _ask(channel: BlockingChannel, query: Query) -> tuple[Found, list[Case]]:
+def _answered(channel: BlockingChannel, verb: str, query: Query | NearQuery) -> list[bytes]:
     channel.send(encode(Hello("client", os.getpid())))
-    channel.send(encode(Request(1, "why", msgspec.to_builtins(query))))
+    channel.send(encode(Request(1, verb, msgspec.to_builtins(query))))
     rows: list[bytes] = []
     while True:
         frame = channel.receive()
@@ -111,33 +160,16 @@ def _ask(channel: BlockingChannel, query: Query) -> tuple[Found, list[Case]]:
             break
     if not rows:
         raise CannotTellError("the log process answered with nothing: ask again")
-    found = msgspec.json.decode(rows[0], type=Found)
-    return found, [msgspec.json.decode(row, type=Case) for row in rows[1:]]
+    return rows
 
 
-def _read_files(place: Place, query: Query, error: OSError) -> tuple[Found, list[Case]]:
-    """Read the history as root or as the site's owner."""
-    remedy = "ask as root or as the site's owner, or start the server"
-    if not os.path.isdir(place.root):
-        raise CannotTellError(f"{place.root}: no such site: name it by --root") from error
-    if isinstance(error, PermissionError):
-        raise CannotTellError(f"{place.log_socket}: {error.strerror}: {remedy}") from error
+_Read = TypeVar("_Read")
+
+
+def _read(read: Callable[[], _Read]) -> _Read:
+    """Read the history's files as root or as the site's owner."""
     try:
-        archive = Archive(place.history)
+        return read()
     except HistoryError as problem:
-        raise CannotTellError(f"the server does not answer, and {problem}: {remedy}") from problem
-    try:
-        found, cases = Search(archive).find(query)
-    finally:
-        archive.close()
-    if found.unread and not cases:
-        raise CannotTellError(f"the server does not answer, and {found.unread[0]}: {remedy}")
-    return found, cases
-
-
-def _client(text: str) -> str:
-    """Return a numeric address as the sessions write it; empty when it is none."""
-    try:
-        return str(ipaddress.ip_address(text.removeprefix("[").removesuffix("]")))
-    except ValueError:
-        return ""
+        text = f"the server does not answer, and {problem}: {_REMEDY}"
+        raise CannotTellError(text) from problem

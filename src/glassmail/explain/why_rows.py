@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from glassmail.core.model.trail import Step, Trail
-from glassmail.events.case import Case, Coverage, Found
-from glassmail.events.fields import Field, time_of
+from glassmail.events.case import Case, Coverage, Found, shown_number
+from glassmail.events.fields import Field, code_text, time_of
+from glassmail.explain.question import Reading
 from glassmail.explain.remedies import NONE, Advice, advise
 from glassmail.explain.steps import step_row
 from glassmail.explain.why_story import Entry, Row, tell, text_of
@@ -14,27 +15,30 @@ from glassmail.explain.why_verdict import (
     FAILED,
     FORWARDED,
     HELD,
+    NO_MAIL,
     REFUSED,
     REFUSED_FOR_NOW,
     UNDER_WAY,
     UNKNOWN,
     WAITING,
+    Ping,
     Verdict,
     judge,
+    probed,
 )
 
 # the state that stands for a message with several recipients: what needs attention first
 _ORDER = (FAILED, REFUSED, HELD, WAITING, REFUSED_FOR_NOW, UNDER_WAY, UNKNOWN, DROPPED,
-          FORWARDED, DELIVERED)  # fmt: skip
+          FORWARDED, DELIVERED, NO_MAIL)  # fmt: skip
 
 
-def story_rows(case: Case) -> Iterator[Row]:
+def story_rows(case: Case, ping: Ping | None = None) -> Iterator[Row]:
     """Yield the story of one case: what happened with its steps, then the verdicts."""
     events, entries = tell(case)
     for entry in entries:
         yield entry.row
         yield from (_step(step) for step in (*entry.steps, *entry.more_steps))
-    for verdict in judge(case, events):
+    for verdict in probed(judge(case, events), ping):
         yield verdict_row(verdict)
     if case.left_out:
         yield {"kind": "left_out", "events": case.left_out}
@@ -62,6 +66,29 @@ def nothing_row(coverage: Coverage, asked: str = "") -> Row:
     }
 
 
+def reading_row(reading: Reading) -> Row:
+    """Say how a pasted text was read."""
+    query = reading.query
+    return {
+        "kind": "reading",
+        "read_as": reading.words,
+        "text": query.text,
+        "number": query.number,
+        "trace": code_text(query.number, query.part) if "code" in query.kinds else "",
+    }
+
+
+def advice_row(advice: Advice) -> Row:
+    """Say what a pasted error text means."""
+    return {
+        "kind": "meaning",
+        "fault": advice.id,
+        "text": advice.fault,
+        "remedy": advice.sentence,
+        "command": advice.command,
+    }
+
+
 def no_connection_seen(asked: str) -> Advice:
     """What to do about an address that the history knows nothing of; NONE for other questions."""
     return advise("no_connection_seen", address=asked) if "@" in asked else NONE
@@ -80,11 +107,11 @@ def candidate(case: Case) -> Row:
         "kind": "candidate",
         "time": head.get("time", ""),
         "trace": head.get("trace", ""),
-        "message": case.message,
+        "message": shown_number(case.message),
         "client": next((entry.row.get("client", "") for entry in entries), ""),
         "sender": head.get("sender", ""),
         "recipients": accepted if isinstance(accepted, list) and accepted else refused,
-        "state": next((state for state in _ORDER if state in states), "no mail"),
+        "state": next((state for state in _ORDER if state in states), NO_MAIL),
     }
 
 
@@ -96,7 +123,7 @@ def verdict_row(verdict: Verdict) -> Row:
     return {
         "kind": "verdict",
         "time": time_of(verdict.at),
-        "message": verdict.message,
+        "message": shown_number(verdict.message),
         "recipient": text_of(verdict.recipient),
         "state": verdict.state,
         "text": text_of(verdict.text),
@@ -104,6 +131,7 @@ def verdict_row(verdict: Verdict) -> Row:
         "set_in": verdict.decided.source if verdict.decided is not None else "",
         "turn": verdict.turn,
         "fault": verdict.advice.id,
+        "fault_text": verdict.advice.fault,
         "remedy": verdict.advice.sentence,
         "command": verdict.advice.command,
         "next_at": time_of(verdict.next_at * 1_000_000_000) if verdict.next_at else "",
@@ -124,6 +152,7 @@ def _head(entries: list[Entry], case: Case) -> Row:
     """Return the entry that names sender and recipients."""
     for kind in ("accepted", "refused", "session"):
         for entry in entries:
-            if entry.kind == kind and entry.row.get("message", case.message) == case.message:
+            number = shown_number(case.message)
+            if entry.kind == kind and entry.row.get("message", number) == number:
                 return entry.row
     return entries[0].row if entries else {}

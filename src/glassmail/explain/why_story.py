@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from glassmail.core.model.trail import Trail
 from glassmail.events import codec
-from glassmail.events.case import Case
+from glassmail.events.case import Case, shown_number
 from glassmail.events.codec import AnyEvent
 from glassmail.events.fields import Field, code_text, time_of
 from glassmail.events.queue import (
@@ -145,7 +145,7 @@ def _attempt(
     row: Row = {
         "kind": "attempt",
         "time": time_of(event.at),
-        "message": event.message,
+        "message": shown_number(event.message),
         "delivery": event.delivery,
         "recipient": text_of(original),
         "channel": event.channel,
@@ -162,6 +162,7 @@ def _attempt(
 def _entry(event: AnyEvent) -> list[Entry]:
     """Return the entry of an event that stands for itself; none for news of processes."""
     row: Row = {"kind": "", "time": time_of(event.at)}
+    number = shown_number(getattr(event, "message", 0))
     if isinstance(event, Accepted):
         return [_accepted(event, row)]
     if isinstance(event, Refused):
@@ -183,13 +184,14 @@ def _entry(event: AnyEvent) -> list[Entry]:
             "bytes_in": event.bytes_in,
         }
     elif isinstance(event, Bounced):
-        row |= {"kind": "bounced", "message": event.message, "bounce": event.bounce}
+        bounce = shown_number(event.bounce)
+        row |= {"kind": "bounced", "message": number, "bounce": bounce}
     elif isinstance(event, Discarded):
-        row |= {"kind": "discarded", "message": event.message, "bounce_kind": event.kind}
+        row |= {"kind": "discarded", "message": number, "bounce_kind": event.kind}
     elif isinstance(event, Ended):
-        row |= {"kind": "ended", "message": event.message}
+        row |= {"kind": "ended", "message": number}
     elif isinstance(event, Administered):
-        row |= {"kind": "order", "message": event.message, "verb": event.verb, "uid": event.uid}
+        row |= {"kind": "order", "message": number, "verb": event.verb, "uid": event.uid}
     else:
         return []
     return [Entry(event.at, row)]
@@ -198,14 +200,14 @@ def _entry(event: AnyEvent) -> list[Entry]:
 def _accepted(event: Accepted, row: Row) -> Entry:
     row |= {
         "kind": "accepted",
-        "message": event.message,
+        "message": shown_number(event.message),
         "trace": code_text(event.code, event.part),
         "sender": text_of(event.sender),
         "recipients": [text_of(recipient) for recipient in event.recipients],
         "size": event.size,
         "message_id": text_of(event.message_id),
         "uid": event.uid,
-        "origin": event.origin,
+        "origin": shown_number(event.origin),
         "how": event.kind,
     }
     return Entry(event.at, row)

@@ -7,19 +7,23 @@ from typing import NamedTuple
 
 from glassmail.core.model.questions import sentence
 from glassmail.core.model.trail import Trail
-from glassmail.events.case import Case, Coverage, Found
+from glassmail.events.case import Case, Coverage, Found, shown_number
+from glassmail.events.fields import code_text
 from glassmail.explain.moments import show_clock, show_moment, show_span
+from glassmail.explain.question import Question, Reading, names
 from glassmail.explain.remedies import Advice
 from glassmail.explain.steps import WIDTH, printable, step_text
-from glassmail.explain.why_rows import allowing, candidate, no_connection_seen
+from glassmail.explain.why_rows import allowing, candidate
 from glassmail.explain.why_story import UNDER_WAY, Entry, tell
 from glassmail.explain.why_verdict import (
     DELIVERED,
     FORWARDED,
     HELD,
     WAITING,
+    Ping,
     Verdict,
     judge,
+    probed,
 )
 from glassmail.explain.why_verdict import UNDER_WAY as RUNS
 
@@ -52,10 +56,10 @@ class Writer:
         self._zone = zone
         self._told: dict[tuple[object, object], tuple[Trail, Trail]] = {}
 
-    def story(self, case: Case) -> Iterator[Line]:
-        """Tell one case."""
+    def story(self, case: Case, ping: Ping | None = None) -> Iterator[Line]:
+        """Tell one case; with `ping`, hosts that did not answer are asked whether they are up."""
         events, entries = tell(case)
-        verdicts = judge(case, events)
+        verdicts = probed(judge(case, events), ping)
         yield from self._title(case, entries)
         day = ""
         kept, hidden = _shorten(entries)
@@ -67,7 +71,7 @@ class Writer:
                 yield Line("")
                 yield Line(day, "faint")
             yield from self._entry(entry)
-            if entry.kind == "accepted" and entry.row["message"] == case.message:
+            if entry.kind == "accepted" and _is_of(entry, case):
                 for step in dict.fromkeys(allowed):
                     yield from self._wrapped(f"allowed by {step.source}", _INDENT)
         if hidden:
@@ -95,21 +99,37 @@ class Writer:
             more = f" +{len(names) - 1}" if len(names) > 1 else ""
             to = _cut(printable(names[0] if names else ""), columns[3] - len(more)) + more
             sender = printable(str(row["sender"])) or ("<>" if names else "")
-            name = str(row["trace"]) or f"#{case.message}"
+            name = str(row["trace"]) or f"#{shown_number(case.message)}"
             when = show_moment(_at_of(case), self._zone)[:16]
             state = str(row["state"])
             yield Line(_columns((when, name, sender, to, state), columns), _look(state))
 
-    def nothing(self, asked: str, coverage: Coverage) -> Iterator[Line]:
+    def reading(self, question: Question, reading: Reading | None) -> Iterator[Line]:
+        """Say how a pasted text was read."""
+        if reading is not None:
+            told = reading.query.text or code_text(reading.query.number, reading.query.part)
+            if "code" not in reading.query.kinds and reading.query.number:
+                told = f"#{reading.query.number}"
+            yield Line(_cut(f"read as {reading.words}: {printable(told)}", self._width), "faint")
+        elif question.readings:
+            yield from self._wrapped(f"looked for: {names(question.readings)}", 0)
+
+    def meaning(self, advice: Advice) -> Iterator[Line]:
+        """Say what a known error text means."""
+        if advice.id:
+            yield Line("what such a text means:", "head")
+            yield from self.advice(advice)
+
+    def nothing(self, question: Question, coverage: Coverage) -> Iterator[Line]:
         """Say that nothing is known, and which time that holds for."""
-        yield Line(f"nothing is known about {printable(asked)}")
+        asked = question.asked
+        yield Line(_cut(f"nothing is known about {printable(asked)}", self._width))
         if not coverage.first:
             yield Line("the history is empty")
             return
         first, last = (show_moment(at, self._zone) for at in (coverage.first, coverage.last))
         yield Line(f"the history covers {first} to {last}")
         yield from self.gaps(coverage)
-        yield from self._advice(no_connection_seen(asked))
 
     def gaps(self, coverage: Coverage) -> Iterator[Line]:
         """Name the times that the history cannot speak for."""
@@ -122,10 +142,11 @@ class Writer:
     # --- parts of a story ---
 
     def _title(self, case: Case, entries: list[Entry]) -> Iterator[Line]:
-        accepted = [e for e in entries if e.kind == "accepted" and e.row["message"] == case.message]
+        accepted = [e for e in entries if e.kind == "accepted" and _is_of(e, case)]
         if not accepted:
             trace = next((str(e.row["trace"]) for e in entries if e.row.get("trace")), "")
-            what = f"message #{case.message}" if case.message else "a session without a message"
+            number = shown_number(case.message)
+            what = f"message #{number}" if number else "a session without a message"
             yield Line(f"{what}  {trace}".rstrip(), "head")
             return
         row = accepted[0].row
@@ -150,7 +171,9 @@ class Writer:
         look = {"refused": "bad", "discarded": "bad", "bounced": "bad"}.get(entry.kind, "head")
         yield from self._timed(entry.at, text, look)
         if entry.kind == "refused":
-            names = [row["recipient"]] if row["recipient"] else row["recipients"]
+            others = entry.row["recipients"]
+            listed = [printable(str(name)) for name in others] if isinstance(others, list) else []
+            names = [row["recipient"]] if row["recipient"] else listed
             to = f" to {', '.join(f'<{name}>' for name in names)}" if names else ""
             if row["sender"] or to:
                 yield from self._wrapped(f"from <{row['sender']}>{to}", _INDENT)
@@ -182,7 +205,7 @@ class Writer:
 
     def _verdict(self, verdict: Verdict) -> Iterator[Line]:
         name = printable(verdict.recipient.decode("utf-8", "backslashreplace"))
-        number = f" (message #{verdict.message})" if verdict.message else ""
+        number = f" (message #{shown_number(verdict.message)})" if verdict.message else ""
         yield Line(f"{name or 'the session'}: {verdict.state}{number}", _look(verdict.state))
         if verdict.decided is not None:
             step = verdict.decided
@@ -192,14 +215,15 @@ class Writer:
             yield from self._field(where, printable(step.source))
         if verdict.text and verdict.state not in _GOOD:
             yield from self._field("words", _one_line(verdict.text.decode("utf-8", "replace")))
-        yield from self._advice(verdict.advice)
+        yield from self.advice(verdict.advice)
         yield from self._field("turn", printable(verdict.turn))
         if verdict.next_at:
             at = verdict.next_at * 1_000_000_000
             away = f"in {show_span(at - self._now)}" if at > self._now else "due now"
             yield from self._field("next try", f"{show_moment(at, self._zone)} ({away})")
 
-    def _advice(self, advice: Advice) -> Iterator[Line]:
+    def advice(self, advice: Advice) -> Iterator[Line]:
+        """Say what is wrong and what to do."""
         if advice.id:
             yield from self._field("fault", printable(advice.fault))
             yield from self._field("remedy", printable(advice.sentence))
@@ -273,9 +297,13 @@ def _one_line(text: str) -> str:
     return printable(" / ".join(line for line in text.split("\n") if line.strip()))
 
 
+def _is_of(entry: Entry, case: Case) -> bool:
+    return entry.row["message"] == shown_number(case.message)
+
+
 def _at_of(case: Case) -> int:
     _events, entries = tell(case)
-    heads = [e.at for e in entries if e.kind == "accepted" and e.row["message"] == case.message]
+    heads = [e.at for e in entries if e.kind == "accepted" and _is_of(e, case)]
     return heads[0] if heads else entries[0].at if entries else 0
 
 

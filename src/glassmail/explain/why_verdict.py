@@ -5,12 +5,14 @@ Always:
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from glassmail.core.model.trail import Step, Trail
-from glassmail.events.case import Case
-from glassmail.events.codec import AnyEvent
+from glassmail.core.formats.control import show
+from glassmail.core.model.address import split_address
+from glassmail.core.model.trail import NO, Step, Trail
+from glassmail.events.case import Case, shown_number
+from glassmail.events.codec import AnyEvent, decode_story
 from glassmail.events.queue import (
     Accepted,
     Administered,
@@ -20,8 +22,9 @@ from glassmail.events.queue import (
     Settled,
     Started,
 )
-from glassmail.events.smtpd import Refused
+from glassmail.events.smtpd import Refused, SessionEnded
 from glassmail.explain.advice import of_delivery, of_refusal
+from glassmail.explain.connections import of_detour, silent_addresses
 from glassmail.explain.remedies import NONE, Advice, advise
 
 DELIVERED = "delivered"
@@ -34,12 +37,14 @@ DROPPED = "dropped"
 REFUSED = "refused"
 REFUSED_FOR_NOW = "refused for now"
 UNKNOWN = "unknown"
+NO_MAIL = "no mail"
 
 # qmail-local.c: `did MAILBOXES+FORWARDS+PROGRAMS`, then `qp N` for each forward
 _DID = re.compile(rb"did ([0-9]{1,9})\+([0-9]{1,9})\+([0-9]{1,9})")
 _QP = re.compile(rb"qp ([0-9]{1,18})")
 
 NOBODY = "nobody's: it is done"
+PINGS_MAX = 4
 
 
 class Verdict(NamedTuple):
@@ -55,6 +60,7 @@ class Verdict(NamedTuple):
         next_at: seconds since 1970 of the next attempt, 0 when none is planned.
         at: nanoseconds since 1970 of what decided.
         advice: what is wrong and what to do about it, NONE when nothing or not recognised.
+        silent: numeric addresses that did not answer at all.
     """
 
     message: int
@@ -66,6 +72,7 @@ class Verdict(NamedTuple):
     next_at: int
     at: int
     advice: Advice = NONE
+    silent: tuple[str, ...] = ()
 
 
 class _Message:
@@ -97,6 +104,26 @@ class _Message:
             self.ended = event.at
 
 
+Ping = Callable[[str], bool | None]
+
+
+def probed(verdicts: list[Verdict], ping: Ping | None) -> list[Verdict]:
+    """Ask hosts that took no connection whether they are up at all; unchanged without a ping."""
+    if ping is None:
+        return verdicts
+    found = []
+    for verdict in verdicts:
+        is_asked = verdict.advice.id == "connection_timed_out"
+        up = [ip for ip in verdict.silent[:PINGS_MAX] if is_asked and ping(ip)]
+        if up:
+            address = show(verdict.recipient)
+            found.append(verdict._replace(
+                advice=advise("port_25_closed", server=up[0], address=address)))  # fmt: skip
+        else:
+            found.append(verdict)
+    return found
+
+
 def judge(case: Case, events: Sequence[AnyEvent]) -> list[Verdict]:
     """Return the verdicts of a case: each recipient of each message, then each refusal."""
     messages: dict[int, _Message] = {}
@@ -117,6 +144,8 @@ def judge(case: Case, events: Sequence[AnyEvent]) -> list[Verdict]:
     verdicts += [_of_refusal(event) for event in events if isinstance(event, Refused)]
     if not verdicts and case.message:
         verdicts.append(_without_acceptance(case, events))
+    if not verdicts:
+        verdicts += [_of_session(event) for event in events if isinstance(event, SessionEnded)][-1:]
     return verdicts
 
 
@@ -139,11 +168,20 @@ def _of_recipient(message: _Message, number: int) -> Verdict:
     if settled.outcome == "K":
         return _delivered(message, verdict, steps)
     asked = (*(started.steps if started is not None else ()), *settled.steps)
-    advice = of_delivery(asked, settled.text, verdict.recipient)
-    verdict = verdict._replace(advice=advice)
+    advice = of_delivery(asked, settled.text, verdict.recipient, settled.outcome)
+    silent = tuple(silent_addresses(settled.steps))
+    verdict = verdict._replace(advice=_of_bounce(accepted, advice), silent=silent)
     if settled.outcome == "D":
         return verdict._replace(state=FAILED, turn=_after_failure(message))
     return _deferred(message, verdict, settled)
+
+
+def _of_bounce(accepted: Accepted, advice: Advice) -> Advice:
+    """A bounce that finds nobody: the sender of the message before was made up."""
+    is_dead = advice.id in {"", "their_no_mailbox", "no_mailbox", "no_such_host", "no_mx",
+                            "mx_unresolvable", "alias_missing", "extension_missing"}  # fmt: skip
+    is_single = accepted.kind == "bounce" and not accepted.sender  # a double one is for postmaster
+    return advise("bounce_undeliverable") if is_single and is_dead else advice
 
 
 def _runs(started: Started, settled: Settled | None) -> bool:
@@ -168,10 +206,13 @@ def _delivered(message: _Message, verdict: Verdict, steps: Trail) -> Verdict:
     did = _DID.search(verdict.text)
     if did and not int(did[1]) and int(did[2]) and not int(did[3]):
         numbers = [int(number) for number in _QP.findall(verdict.text)]
-        known = [n for n in numbers if any(child.message == n for child in message.children)]
-        shown = ", ".join(f"#{number}" for number in (known or numbers)[:5])
+        known = [child.message for child in message.children if child.kind == "forward"]
+        shown = ", ".join(f"#{shown_number(number)}" for number in (known or numbers)[:5])
         return verdict._replace(state=FORWARDED, turn=f"see message {shown}" if shown else NOBODY)
-    return verdict._replace(state=DELIVERED, decided=_filed(steps) or verdict.decided, turn=NOBODY)
+    domain = split_address(verdict.recipient)[1]
+    detour = of_detour(steps, show(verdict.recipient), show(domain))
+    decided = _filed(steps) or verdict.decided
+    return verdict._replace(state=DELIVERED, decided=decided, turn=NOBODY, advice=detour)
 
 
 def _filed(steps: Trail) -> Step | None:
@@ -194,17 +235,31 @@ def _deferred(message: _Message, verdict: Verdict, settled: Settled) -> Verdict:
 
 def _held(message: _Message, verdict: Verdict) -> Verdict:
     advice = advise("held", message=message.accepted.message)
+    account = _held_account(message.accepted)
+    if account:
+        advice = advise("account_held", message=message.accepted.message, account=account)
     turn = f"an administrator's: {advice.command}"
     return verdict._replace(state=HELD, turn=turn, advice=advice)
+
+
+def _held_account(accepted: Accepted) -> str:
+    """Return the account that sent more than it may, empty when that is not why it is held."""
+    try:
+        steps = decode_story(accepted.story).steps if accepted.story else ()
+    except ValueError:  # msgspec's errors: a story of another version
+        return ""
+    found = [step for step in steps if step.question == "session.account-rate"]
+    return show(found[-1].subject) if found and found[-1].answer == NO else ""
 
 
 def _after_failure(message: _Message) -> str:
     accepted = message.accepted
     sender = accepted.sender.decode("utf-8", "backslashreplace")
+    bounce = shown_number(message.bounce)
     if message.bounce and not sender:
-        return f"the postmaster's: message #{message.bounce}, a double bounce, tells them"
+        return f"the postmaster's: message #{bounce}, a double bounce, tells them"
     if message.bounce:
-        return f"the sender's: message #{message.bounce} tells <{sender}>"
+        return f"the sender's: message #{bounce} tells <{sender}>"
     if message.discarded:
         return f"nobody's: the {message.discarded} bounce was thrown away"
     if message.ended:
@@ -219,8 +274,24 @@ def _of_refusal(event: Refused) -> Verdict:
     else:
         state, turn = REFUSED, "the sender's: the client was told and has to tell them"
     address = event.recipient or b", ".join(event.recipients) or event.sender
-    advice = of_refusal(event.steps, address, event.reply_code)
+    advice = of_refusal(event.steps, address, event.reply_code, event.reply)
     return Verdict(0, address, state, event.reply, decided, turn, 0, event.at, advice)
+
+
+_SESSION_TURNS = {
+    "shutdown": NOBODY,
+    "ended": "nobody can tell: that log does not say whether it brought mail",
+    "open": "nobody can tell: the log ends before the session does",
+}
+
+
+def _of_session(event: SessionEnded) -> Verdict:
+    """A session that neither sent mail nor was refused anything."""
+    name = {"dropped": "client_hung_up", "timeout": "client_silent"}.get(event.how, "")
+    turn = _SESSION_TURNS.get(event.how, "the client's: it sent nothing")
+    text = f"session ended: {event.how}".encode()
+    advice = advise(name) if name else NONE
+    return Verdict(0, b"", NO_MAIL, text, None, turn, 0, event.at, advice)
 
 
 def _without_acceptance(case: Case, events: Sequence[AnyEvent]) -> Verdict:

@@ -104,9 +104,65 @@ _ALL = (
     Setting("timeoutrcptcheck", Kind.INT, ("smtpd",), When.CONNECTION,
             "Seconds that a program asked about a recipient or given a message (RCPTCHECK, "
             "recipients, QMAILQUEUE) may run.", 60, least=1, most=1_200),
+    Setting("smtpauth", Kind.LIST, ("smtpd", "keeper"), When.CONNECTION,
+            "Whose logins count for AUTH, a word a line, asked in this order: `vpopmail`, "
+            "`system`, `checkpassword`; without the file nobody logs in."),
+    Setting("authmechanisms", Kind.LINE, ("smtpd",), When.CONNECTION,
+            "Mechanisms of AUTH in the order in which they are announced; CRAM-MD5 and "
+            "SCRAM-SHA-256 only while every account has a verifier.",
+            b"LOGIN PLAIN CRAM-MD5 SCRAM-SHA-256"),
+    Setting("checkpassword", Kind.LINE, ("keeper",), When.CONNECTION,
+            "The checkpassword program of smtpauth's `checkpassword`, with its arguments."),
+    Setting("authdelay", Kind.INT, ("smtpd",), When.CONNECTION,
+            "Seconds that a client waits for the answer to a wrong password.", 2, most=60),
+    Setting("tlsserverciphers", Kind.LINE, ("smtpd",), When.CONNECTION,
+            "Ciphers of TLS 1.2 as an OpenSSL list; those of TLS 1.3 are always the library's.",
+            b"ECDHE+AESGCM:ECDHE+CHACHA20"),
+    Setting("tlsclients", Kind.LIST, ("smtpd",), When.CONNECTION,
+            "E-mail addresses whose certificates, signed by control/clientca.pem, may relay."),
+    # tcpserver's options, and limits of clients
+    Setting("concurrencyincoming", Kind.INT, ("smtpd",), When.CONNECTION,
+            "Greatest number of SMTP connections at once, over all processes (tcpserver -c); 0: "
+            "no limit of this kind.", 0, most=1_000_000),
+    Setting("remotehost", Kind.LINE, ("smtpd",), When.CONNECTION,
+            "Whether clients' names are looked up in DNS (TCPREMOTEHOST): `yes`, `paranoid` (a "
+            "name must lead back to the address; tcpserver -p), `no`, or `auto`: as `paranoid` "
+            "while a rule of control/tcp.smtp is for a name.", b"auto"),
+    Setting("remotehosttimeout", Kind.INT, ("smtpd",), When.CONNECTION,
+            "Seconds that looking a client's name up may take.", 5, least=1, most=60),
+    Setting("remoteinfo", Kind.INT, ("smtpd",), When.CONNECTION,
+            "Seconds to wait for the client's RFC 1413 server (TCPREMOTEINFO; tcpserver -r and "
+            "-t); 0: it is not asked.", 0, most=60),
+    Setting("tcpserverlog", Kind.INT, ("smtpd",), When.CONNECTION,
+            "1: tcpserver's lines (status, pid, ok, deny, end) stand in log/smtpd, too.", 0,
+            most=1),
+    Setting("maxbadlogins", Kind.INT, ("gate", "smtpd"), When.CONNECTION,
+            "Wrong passwords of a client within a minute, then its logins are refused for "
+            "blockseconds; three and nine times that of its networks; 0: no limit.", 10),
+    Setting("maxbadrecipients", Kind.INT, ("gate", "smtpd"), When.CONNECTION,
+            "Unknown recipients that a client names within a minute, then it is not served for "
+            "blockseconds; three and nine times that of its networks; 0: no limit.", 0),
+    Setting("maxerrors", Kind.INT, ("gate", "smtpd"), When.CONNECTION,
+            "As maxbadrecipients, for commands that are refused (4xx and 5xx).", 0),
+    Setting("maxconnects", Kind.INT, ("gate", "smtpd"), When.CONNECTION,
+            "As maxbadrecipients, for connections.", 0),
+    Setting("maxmessages", Kind.INT, ("gate", "smtpd"), When.CONNECTION,
+            "Messages that a client may send within an hour, then it is not served for "
+            "blockseconds; three and nine times that of its networks; 0: no limit.", 0),
+    Setting("maxaccountrecipients", Kind.INT, ("gate", "smtpd"), When.CONNECTION,
+            "Recipients that an account may send to within an hour; then its mail is taken but "
+            "held, and the postmaster is told; 0: no limit.", 0),
+    Setting("blockseconds", Kind.INT, ("gate",), When.CONNECTION,
+            "How long a client that passed a limit is not served.", 600, least=1,
+            most=31_622_400),
     # this server's own
+    Setting("ehlo", Kind.LINE, ("smtpd",), When.CONNECTION,
+            "What EHLO announces, in this order: PIPELINING 8BITMIME SIZE SMTPUTF8 STARTTLS AUTH "
+            "AUTH= ENHANCEDSTATUSCODES; a word that is not there is not offered.",
+            b"PIPELINING 8BITMIME SIZE SMTPUTF8 STARTTLS AUTH ENHANCEDSTATUSCODES"),
     Setting("listen", Kind.LIST, ("supervisor",), When.START,
-            "Where to listen, a line each: `smtp 0.0.0.0:25`, `submission [::]:587`."),
+            "Where to listen, a line each: `smtp 0.0.0.0:25`, `submission [::]:587`; for programs "
+            "that change accounts `vpopmaild 127.0.0.1:89`, on loopback alone."),
     Setting("enhancedcodes", Kind.INT, ("smtpd",), When.CONNECTION,
             "1: announce ENHANCEDSTATUSCODES and put the code in front (RFC 2034).", 0, most=1),
     Setting("tracecodes", Kind.INT, ("smtpd", "queue"), When.CONNECTION,
@@ -133,12 +189,47 @@ _ALL = (
             "Bytes after which a text log file is rotated (multilog's s).", 1_000_000,
             least=4_096, most=16_777_215),
     Setting("logfiles", Kind.INT, ("log",), When.START,
-            "How many text log files are kept (multilog's n).", 20, least=2, most=10_000),
+            "How many files of a text log are kept, the current one included (multilog's n).", 20,
+            least=2, most=10_000),
+    Setting("smtpdlog", Kind.LINE, ("smtpd",), When.CONNECTION,
+            "`sqmail`: log/smtpd also holds s/qmail's lines (`qmail-smtpd: pid P "
+            "Reject::RCPT::Bad_Rcptto ...`) of accepted recipients and refusals; else `plain`.",
+            b"plain"),
+    Setting("logto", Kind.LIST, ("log",), When.START,
+            "Where log lines go, a line each: `files` (the default), `syslog [FACILITY] "
+            "[/SOCKET]` as splogger writes them, `journal [/SOCKET]` for systemd's journal. News "
+            "of the processes is in log/serve whatever stands here."),
+    Setting("logstamp", Kind.LINE, ("log",), When.START,
+            "Time in front of a line of a text log: `tai64n`, `tai64nlocal` or `none`.",
+            b"tai64n"),
+    Setting("logprocessor", Kind.MAP, ("log",), When.START,
+            "`LOG:PROGRAM`: finished files of a text log go through a program, as with "
+            "multilog's `!`: it reads descriptor 0, writes descriptor 1, finds on 4 what it last "
+            "wrote to 5."),
+    Setting("metrics", Kind.LINE, ("log",), When.START,
+            "Where figures can be read in Prometheus' text format, as `127.0.0.1:9154`: an address "
+            "of the loopback interface and a port; without the file nowhere."),
+    Setting("logrecords", Kind.LINE, ("log",), When.START,
+            "One line for each session, message and delivery in log/records: `json`, `keyvalue` "
+            "or `none`.", b"none"),
     Setting("historydays", Kind.INT, ("log",), When.START,
             "How many days of history are kept.", 30, least=1, most=36_500),
+    Setting("historygigabytes", Kind.INT, ("log",), When.START,
+            "How many gigabytes of history are kept: the oldest days go first, today stays. "
+            "0: only historydays counts.", 0, most=1_000_000),
     Setting("passwordhash", Kind.LINE, ("keeper", "commands"), When.RUN,
             "How new passwords are hashed: `sha512`, which vpopmail's programs can read, or "
             "`argon2id`.", b"sha512"),
+    Setting("clearpasswords", Kind.INT, ("commands",), When.RUN,
+            "1: the commands keep new passwords in clear as well, in the last field of vpasswd, as "
+            "vpopmail built with clear passwords does; CRAM-MD5 and APOP need them.", 0, most=1),
+    Setting("vpopmailhome", Kind.LINE, ("commands",), When.RUN,
+            "The directory that holds vpopmail's `domains` and `etc`; without the file ROOT, or "
+            "where the domains of users/assign are."),
+    Setting("accountsdb", Kind.LINE, ("keeper", "local", "commands"), When.DELIVERY,
+            "Where new virtual domains keep their mailboxes: `sqlite`, `sqlite:/FILE`, "
+            "`postgresql://USER@HOST/NAME` or `mariadb://USER@HOST/NAME`; without the file in "
+            "vpasswd. The password stands in users/accountsdb.password."),
     Setting("assignrebuild", Kind.INT, ("local",), When.RELOAD,
             "1: build users/cdb when users/assign is newer, before mail is delivered by it; "
             "else that is only told.", 0, most=1),

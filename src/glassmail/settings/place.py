@@ -78,6 +78,16 @@ class Place:
         return self.path("run", "keeper.sock")
 
     @property
+    def gate_socket(self) -> str:
+        """The gate's socket."""
+        return self.path("run", "gate.sock")
+
+    @property
+    def gate_state(self) -> str:
+        """Blocks and held accounts, as the gate last knew them (JSON)."""
+        return self.path("gate", "state.json")
+
+    @property
     def queue_lock(self) -> str:
         """Where remote keeps the tables of timed-out addresses, tcpto and tcpto6."""
         return self.path("queue", "lock")
@@ -121,6 +131,11 @@ class Place:
     def tcp_rules(self) -> str:
         """Rules for clients of the SMTP listeners (text); a newer tcp.smtp.cdb wins."""
         return self.path("control", "tcp.smtp")
+
+    @property
+    def server_certificate(self) -> str:
+        """Key and certificates of the SMTP server, PEM."""
+        return self.path("control", "servercert.pem")
 
     @property
     def history(self) -> str:

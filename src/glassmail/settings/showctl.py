@@ -80,6 +80,14 @@ _OWN = (
     Sentence("opensmtp", "POP before SMTP entries are in "),
     Sentence("opensmtpseconds", "POP before SMTP entries count for ", " seconds"),
     Sentence("timeoutrcptcheck", "Recipient check and queue program timeout is ", " seconds"),
+    Sentence("smtpauth", "SMTP AUTH accounts: ", ".", "Nobody logs in by SMTP AUTH."),
+    Sentence("authmechanisms", "SMTP AUTH mechanisms are "),
+    Sentence("checkpassword", "SMTP AUTH program is "),
+    Sentence("authdelay", "A wrong password is answered after ", " seconds"),
+    Sentence("ehlo", "SMTP extensions are announced in this order: "),
+    Sentence("tlsserverciphers", "SMTP server TLS 1.2 ciphers are "),
+    Sentence("tlsclients", "SMTP clients with a certificate of ", " may relay.",
+             "No SMTP clients relay by a certificate."),
     Sentence("tcp.smtp", "Rule for SMTP clients: ", "", "No rules for SMTP clients."),
     Sentence("defaultdelivery", "Default delivery: ", "", "Default delivery: ./Maildir/"),
     Sentence("listen", "Listening for ", ".", "Listening nowhere."),
@@ -94,10 +102,23 @@ _OWN = (
     Sentence("smtpdprocesses", "SMTP server process count (0: one for every two cores) is "),
     Sentence("logsize", "Log file size is ", " bytes"),
     Sentence("logfiles", "Log file count is "),
+    Sentence("smtpdlog", "SMTP server log lines are written as "),
+    Sentence("logto", "Log lines go to ", ".", "Log lines go to files."),
+    Sentence("logstamp", "Log line stamp is "),
+    Sentence("logprocessor", "Log processor: ", "", "No log processors."),
+    Sentence("metrics", "Metrics are served at "),
+    Sentence("logrecords", "Log records are written as "),
     Sentence("historydays", "History is kept for ", " days"),
+    Sentence("historygigabytes", "History may fill ", " GB (0: any number)"),
     Sentence("passwordhash", "New passwords are hashed by "),
     Sentence("breakcharacter", "User-ext delimiter is "),
 )  # fmt: skip
+
+# Not settings, and not shown: one of them holds a key.
+KEYS = {
+    "servercert.pem": "Key and certificates of the SMTP server.",
+    "clientca.pem": "Authorities of SMTP clients' certificates.",
+}
 
 # Looked at by qmail-showctl, but no settings: files that tcprules and qmail-newmrh make.
 BUILT = frozenset(("tcp.smtp.cdb", "morercpthosts.cdb"))

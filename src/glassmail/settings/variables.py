@@ -16,6 +16,8 @@ CONNECTION = "the connection begins"
 RECIPIENT = "each RCPT"
 MAIL = "each MAIL"
 MESSAGE = "each message"
+EHLO = "each EHLO"
+LOGIN = "a successful AUTH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,24 @@ _ALL = (
              "the envelope on 1; it may write a text for the client to 4 or 6."),
     Variable("FIXCRIO", "set or not", "such messages are refused", MESSAGE, "ucspi-tcp",
              "Lone CRs and LFs of a message are mended, and told, instead of refused."),
+    Variable("MAXLOAD", "a number: load average times 100", "no limit", CONNECTION, _COMBINED,
+             "Refuse the client while this host's load average of the last minute is higher."),
+    Variable("MAXCONNIP", "a number; 0: always refuse", "no limit", CONNECTION, _COMBINED,
+             "Greatest number of connections of the client's address that are open at once, over "
+             "all processes; IPv6: of its /64."),
+    Variable("MAXCONNC", "a number; 0: always refuse", "no limit", CONNECTION, _COMBINED,
+             "As MAXCONNIP, of the client's network: /24, IPv6: /48."),
+    Variable("DIEMSG", "text", "the client is hung up on without a word", CONNECTION, _COMBINED,
+             "What a client beyond one of these limits is told. A text without a code in front "
+             "gets 421."),
+    *(
+        Variable(f"DIEMSG_{name}", "text", "DIEMSG", CONNECTION, _COMBINED,
+                 f"As DIEMSG, for {name} alone.")
+        for name in ("MAXLOAD", "MAXCONNIP", "MAXCONNC")
+    ),
+    Variable("NOLIMITS", "set or not", "the limits count", CONNECTION, "glassmail",
+             "Set: failures, connections and messages of this client count for no limit, and no "
+             "block shuts it out."),
     Variable("SMTPGREETING", "text", "control/smtpgreeting", CONNECTION, _COMBINED,
              "Text after `220`; its first word is our name in replies."),
     Variable("GREETDELAY", "seconds, up to 290", "0", CONNECTION, _COMBINED,
@@ -93,6 +113,34 @@ _ALL = (
     Variable("RCPTCHECK", "path of a program", "none", RECIPIENT, _COMBINED,
              "A program that is asked last about each recipient: exit code 100 refuses, 111 "
              "defers; its text comes by descriptor 4."),
+    Variable("ALLOW_CRAM", "0 or 1", "offered when every account has a verifier", EHLO, _COMBINED,
+             "1: offer CRAM-MD5 because control/checkpassword's program can check it."),
+    Variable("ALLOW_INSECURE_AUTH", "0 or 1", "0", EHLO, _COMBINED,
+             "1: offer PLAIN and LOGIN without TLS to others than this host, too."),
+    Variable("AUTH_CDB", "path of a cdb", "control/smtpauth", EHLO, _COMBINED,
+             "Logins are in this file: name, then the password's hash and perhaps variables for "
+             "the session; control/smtpauth is not asked."),
+    Variable("AUTH_SET_x", "a value for the variable x", "none", LOGIN, _COMBINED,
+             "After a login the variable x has this value."),
+    Variable("AUTH_UNSET_x", "set or not", "none", LOGIN, _COMBINED,
+             "After a login the variable x is not set."),
+    Variable("REQUIRE_AUTH", "0 or 1", "0", MAIL, _COMBINED,
+             "1: MAIL is refused before a login."),
+    Variable("DENY_TLS", "0 or 1", "0", EHLO, _COMBINED, "1: STARTTLS is not offered."),
+    Variable("FORCE_TLS", "0 or 1", "0", MAIL, _COMBINED,
+             "1: MAIL is refused before STARTTLS."),
+    Variable("SSL", "0 or 1", "0", EHLO, _COMBINED,
+             "1: a program before this server has taken TLS off: AUTH is offered, STARTTLS not."),
+    Variable("TLS_SERVER_CERT", "path of a PEM file", "control/servercert.pem", EHLO, _COMBINED,
+             "Key and certificates of this server."),
+    Variable("TLSCIPHERS", "an OpenSSL list", "control/tlsserverciphers", EHLO, _COMBINED,
+             "Ciphers of TLS 1.2; those of TLS 1.3 are always the library's."),
+    Variable("SMTPAUTH", "empty, `cram`, `+cram`, `!`, `!cram`, `!+cram` or `-`",
+             "control/smtpauth", EHLO, _SQMAIL, "`cram`: CRAM-MD5 alone; `+cram`: with PLAIN and "
+             "LOGIN; `!`: MAIL is refused before a login; `-`: AUTH is not offered."),
+    Variable("UCSPITLS", "empty, `!`, `?`, `@` or `-`", "STARTTLS is offered", EHLO, _SQMAIL,
+             "`!`: MAIL is refused before STARTTLS; `?`, `@`: the client is asked for a "
+             "certificate; `-`: STARTTLS is not offered."),
     Variable("MAXRECIPIENTS", "a number; 0: no limit", "control/maxrcpt", RECIPIENT, _SQMAIL,
              "As MAXRCPT, which comes first."),
     Variable("MFDNSCHECK", "set or not", "not asked", RECIPIENT, _SQMAIL,
@@ -101,9 +149,10 @@ _ALL = (
     Variable("HELOCHECK", "empty, `!`, `.`, `=`, `A` or `M`", "control/badhelo alone", RECIPIENT,
              _SQMAIL, "The name in HELO must be given (`!`, `.`), be the client's name in DNS "
              "(`=`), or have an address (`A`) or MX record (`M`)."),
-    Variable("LOCALMFCHECK", "empty, `=` or a domain", "not asked", RECIPIENT, _SQMAIL,
+    Variable("LOCALMFCHECK", "empty, `=`, `?` or a domain", "not asked", RECIPIENT, _SQMAIL,
              "The sender of a client that may relay must be of our own domains (empty), be the "
-             "client's user (`=`), or be of this domain."),
+             "client's user or login (`=`), be the address of its certificate (`?`), or be of "
+             "this domain."),
     Variable("TARPITCOUNT", "a number; 0: off", "0", RECIPIENT, _SQMAIL,
              "From this many recipients on TARPITDELAY counts."),
     Variable("TARPITDELAY", "seconds, up to 240; 0 or 999", "0", RECIPIENT, _SQMAIL,

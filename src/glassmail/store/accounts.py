@@ -1,9 +1,9 @@
-"""Find one mailbox of a virtual domain on the disk: vpasswd.cdb, else vpasswd.
+"""Find one mailbox of a virtual domain: vpasswd.cdb, else vpasswd, else a data base.
 
 Purpose:
     vpopmail keeps the mailboxes of a domain in `vpasswd` and, for quick look-ups, in
     `vpasswd.cdb` beside it. The cdb is used when it is not older than the text; otherwise the
-    text, read once per change.
+    text, read once per change. A domain that has neither may be kept in a data base (store.sql).
 
 Always:
     - An answer is yes, no or cannot tell. What may not be read, and a line that is broken, is
@@ -41,9 +41,10 @@ class Found(NamedTuple):
 class _Domain:
     """One domain's files, as they were at the last look."""
 
-    __slots__ = ("_cdb", "_stamp", "_text", "_text_name")
+    __slots__ = ("_cdb", "_directory", "_stamp", "_text", "_text_name")
 
     def __init__(self, directory: bytes) -> None:
+        self._directory = directory
         self._text_name = os.path.join(os.fsdecode(directory), "vpasswd")
         self._cdb = Cdb(self._text_name + ".cdb")
         self._text: Vpasswd | None = None
@@ -56,10 +57,22 @@ class _Domain:
         except OSError as error:
             return Found(UNKNOWN, None, f"{error.strerror}: {self._text_name}")
         if cdb is not None and (text is None or cdb.mtime_ns >= text.st_mtime_ns):
-            return _find_in_cdb(cdb, name)
+            found = _find_in_cdb(cdb, name)
+            if found.answer != UNKNOWN or text is None:
+                return found
+            # A broken line is told with its number, which the cdb does not know.
+            in_text = self._find_in_text(name, text)
+            return in_text if in_text.answer == UNKNOWN else found
         if text is None:
-            return Found(NO, None, f"{self._text_name} (no such file)")
+            in_database = self._find_in_database(name)
+            return in_database or Found(NO, None, f"{self._text_name} (no such file)")
         return self._find_in_text(name, text)
+
+    def _find_in_database(self, name: bytes) -> Found | None:
+        # Here and not above: a domain without vpasswd is rare, and that module needs this one.
+        from glassmail.store.sql import reader
+
+        return reader.find(self._directory, name)
 
     def _find_in_text(self, name: bytes, status: os.stat_result) -> Found:
         stamp = status.st_mtime_ns, status.st_size, status.st_ino

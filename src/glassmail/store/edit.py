@@ -16,7 +16,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 LOCK_WAIT_S = 30.0
 _LOCK_PAUSE_S = 0.05
@@ -38,13 +38,31 @@ def locked(path: str, lock_name: str | None = None) -> Iterator[None]:
     try:
         lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise _because(lock_path, error) from error
+        raise because(lock_path, error) from error
     try:
         _leave_to_owner(lock, lock_path)
         _wait_for(lock, lock_path)
         yield
     finally:
         os.close(lock)  # this releases it
+
+
+@contextmanager
+def alone_in(directory: str) -> Iterator[None]:
+    """Keep other commands of ours out of a directory while the block runs; leaves no file.
+
+    Raises:
+        EditError: when somebody else is in it for LOCK_WAIT_S seconds, or it cannot be opened.
+    """
+    try:
+        lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise because(directory, error) from error
+    try:
+        _wait_for(lock, directory, fcntl.flock)  # a record lock needs a file open for writing
+        yield
+    finally:
+        os.close(lock)
 
 
 def _leave_to_owner(lock: int, lock_path: str) -> None:
@@ -54,14 +72,16 @@ def _leave_to_owner(lock: int, lock_path: str) -> None:
         give(lock, (directory.st_uid, directory.st_gid))
 
 
-def _wait_for(lock: int, lock_path: str) -> None:
+def _wait_for(
+    lock: int, lock_path: str, take: Callable[[int, int], None] = fcntl.lockf
+) -> None:
     give_up_at = time.monotonic() + LOCK_WAIT_S
     while True:
         try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            take(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EAGAIN):
-                raise _because(lock_path, error) from error
+                raise because(lock_path, error) from error
         else:
             return
         if time.monotonic() >= give_up_at:
@@ -73,7 +93,11 @@ def _wait_for(lock: int, lock_path: str) -> None:
 
 
 def replace(
-    path: str, data: bytes, mode: int | None = None, owner: tuple[int, int] | None = None
+    path: str,
+    data: bytes,
+    mode: int | None = None,
+    owner: tuple[int, int] | None = None,
+    after_ns: int = 0,
 ) -> None:
     """Write a file anew, whole or not at all.
 
@@ -82,6 +106,8 @@ def replace(
         data: its new content.
         mode: permission bits; None keeps those of the old file, 0644 when there is none.
         owner: (uid, gid); None keeps those of the old file, ours when there is none.
+        after_ns: its time of change is made later than this, for readers that prefer the newer
+            of two files; clocks tick more slowly than files change.
 
     Raises:
         EditError: when a step fails; the old file is then still there.
@@ -96,11 +122,13 @@ def replace(
             mode = before.st_mode & 0o7777 if mode is None else mode
             owner = (before.st_uid, before.st_gid) if owner is None else owner
         _write(temporary, data, FILE_MODE if mode is None else mode, owner)
+        _make_later(temporary, after_ns)
         os.rename(temporary, path)
         sync_directory(os.path.dirname(path))
     except OSError as error:
-        _remove(temporary)
-        raise _because(path, error) from error
+        with suppress(OSError):  # where nothing can be removed, nothing was made
+            _remove(temporary)
+        raise because(path, error) from error
 
 
 def _write(path: str, data: bytes, mode: int, owner: tuple[int, int] | None) -> None:
@@ -113,6 +141,11 @@ def _write(path: str, data: bytes, mode: int, owner: tuple[int, int] | None) -> 
         os.fchmod(file.fileno(), mode)  # after the owner: a change of owner clears setgid
         file.flush()
         os.fsync(file.fileno())
+
+
+def _make_later(path: str, than_ns: int) -> None:
+    if os.stat(path).st_mtime_ns <= than_ns:
+        os.utime(path, ns=(than_ns + 1, than_ns + 1))
 
 
 def edit(path: str, change: Callable[[bytes], bytes], lock_name: str | None = None) -> bool:
@@ -128,7 +161,7 @@ def edit(path: str, change: Callable[[bytes], bytes], lock_name: str | None = No
         except FileNotFoundError:
             before = b""
         except OSError as error:
-            raise _because(path, error) from error
+            raise because(path, error) from error
         after = change(before)
         if after == before:
             return False
@@ -143,13 +176,19 @@ def make_directory(path: str, mode: int, owner: tuple[int, int] | None = None) -
     except FileExistsError:
         return False
     except OSError as error:
-        raise _because(path, error) from error
+        raise because(path, error) from error
     try:
-        give(path, owner)
-        os.chmod(path, mode)
+        # By its descriptor: whoever may rename here could have put a link in its place.
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        number = os.open(path, flags)
+        try:
+            give(number, owner)
+            os.fchmod(number, mode)
+        finally:
+            os.close(number)
         sync_directory(os.path.dirname(path))
     except OSError as error:
-        raise _because(path, error) from error
+        raise because(path, error) from error
     return True
 
 
@@ -178,7 +217,8 @@ def _remove(path: str) -> None:
         pass  # the usual case: nothing was left behind
 
 
-def _because(path: str, error: OSError) -> EditError:
+def because(path: str, error: OSError) -> EditError:
+    """Make the error for a file: its name, the reason and the remedy."""
     remedy = "run this as root or as the file's owner" if error.errno in (
         errno.EACCES, errno.EPERM) else "mend that, then try again"  # fmt: skip
     return EditError(f"{path}: {error.strerror or error}: {remedy}")

@@ -5,28 +5,34 @@ Purpose:
     what they know (multilog.c): `current` has mode 0644 while it is written and 0744 when it was
     closed safely; a finished file is `.s` when all of it was written and synced, `.u` otherwise.
 
+    With a processor the finished file goes through a program first (multilog_processor.py).
+
 Always:
     - Lines are never split between files, and nothing that was written is changed.
-    - A full disk loses no line at once: lines wait in memory up to WAITING_BYTES_MAX, writing is
-      tried again at every flush, and what had to be dropped is counted and told in the log.
+    - A full disk loses no line at once: lines wait in memory (waiting_lines.py), writing is tried
+      again at every flush, and what had to be dropped is counted and told in the log.
     - The sync of a finished file is left to `aside`, since it may take as long as the disk likes.
 
-Different from multilog: a finished file carries `.u` for the moments until it is synced.
+Different from multilog: a finished file carries `.u` for the moments until it is synced. While a
+processor is at work the next file may grow, to OVERDUE sizes; beyond that what the processor has
+not done is kept as it is (`.u`), since neither the log nor the disk waits for it.
 """
 
 import fcntl
 import os
+import re
 import time
 from collections.abc import Callable
 from typing import BinaryIO
 
 from glassmail.core.formats.tai64n import label
+from glassmail.store.multilog_processor import SAFE_MODE, Processor, complete, is_complete
+from glassmail.store.waiting_lines import WaitingLines
 
-WAITING_BYTES_MAX = 8_388_608  # kept while the disk takes nothing
 NEWLINE_WITHIN = 2_000  # multilog: rotate at a newline within so many bytes of the size
 LOCK_MODE = 0o600
 OPEN_MODE = 0o644
-SAFE_MODE = 0o744
+OVERDUE = 8  # sizes that a file may have while the processor works on the one before
 
 
 class LogBusyError(Exception):
@@ -48,69 +54,76 @@ class LogDirectory:
         *,
         aside: Callable[[Callable[[], None]], object] = _at_once,
         clock: Callable[[], int] = time.time_ns,
+        processor: bytes = b"",
+        waiting: WaitingLines | None = None,
     ) -> None:
         """Lock the directory and open `current`.
 
         Args:
             path: made when missing.
             size: bytes after which `current` is finished.
-            files: how many finished files are kept.
+            files: how many files are kept, `current` included.
             aside: runs work that may wait for the disk.
             clock: nanoseconds since 1970, for the labels of finished files.
+            processor: a program that finished files go through, empty for none.
+            waiting: lines that waited for the directory; taken over.
 
         Raises:
             LogBusyError: another process holds the lock.
             OSError: the directory cannot be used.
         """
         self.path = path
-        self.lost_lines = 0
         self.trouble: OSError | None = None
+        self.processor_troubles: list[str] = []  # whoever reads them takes them out
         self._size = size
         self._files = files
         self._aside = aside
         self._clock = clock
-        self._waiting: list[bytes] = []
-        self._waiting_bytes = 0
+        self._waiting = waiting or WaitingLines()
         self._last_label = b""
         self._current = os.path.join(path, "current")
         self._fd = -1
         self._bytes = 0
         _make_directory(path)
         self._lock = _lock(os.path.join(path, "lock"))
+        self._processor: Processor | None = None
         try:
             self._settle_old()
             self._open()
+            if processor:
+                tell = self.processor_troubles.append
+                self._processor = Processor(path, processor, tell, self._remove_oldest)
+            self._settle_previous()
         except OSError:
             self._lock.close()
             raise
 
     def write(self, lines: list[bytes]) -> None:
         """Add chunks of whole lines; they reach the file with the next flush."""
-        self._waiting += lines
-        self._waiting_bytes += sum(map(len, lines))
-        if self._waiting_bytes > WAITING_BYTES_MAX:
-            self._drop()
+        self._waiting.add(lines)
 
     def flush(self) -> bool:
         """Write what waits, one write per file; False when the disk did not take all of it."""
         if self._fd < 0 and not self._reopen():
             return False
-        while self._waiting:
-            data = b"".join(self._waiting)
-            room = self._size - self._bytes
-            if len(data) >= room:
-                data = _fitting(data, room)
+        while data := self._waiting.joined():
+            size = self._size_now()
+            if len(data) >= size - self._bytes:
+                data = _fitting(data, size - self._bytes)
             if not self._write(data):
                 return False
-            if self._bytes >= self._size - NEWLINE_WITHIN and not self._rotate():
+            if self._bytes >= size - NEWLINE_WITHIN and not self._rotate():
                 return False
-        if self.lost_lines and not self._tell_lost():
+        if self._waiting.lost and not self._tell_lost():
             return False
         self.trouble = None
         return True
 
     def close(self) -> None:
         """Write what waits and close safely: `current` gets mode 0744."""
+        if self._processor is not None:
+            self._processor.stop()
+            self._processor = None
         if self.flush():
             try:
                 os.fsync(self._fd)
@@ -123,20 +136,17 @@ class LogDirectory:
         self._lock.close()
 
     def _tell_lost(self) -> bool:
-        count, self.lost_lines = self.lost_lines, 0
         text = b"%b alert: %d lines of this log were lost: the disk took none\n"
-        if self._write_all(text % (label(self._clock()), count)):
-            return True
-        self.lost_lines += count
-        return False
+        if not self._write_all(text % (label(self._clock()), self._waiting.lost)):
+            return False
+        self._waiting.lost = 0
+        return True
 
     def _write(self, data: bytes) -> bool:
         """Write the front of what waits; keep what the disk did not take."""
         if data and not self._write_all(data):
             return False
-        rest = self._waiting_bytes - len(data)
-        self._waiting = [b"".join(self._waiting)[len(data) :]] if rest else []
-        self._waiting_bytes = rest
+        self._waiting.take(len(data))
         return True
 
     def _write_all(self, data: bytes) -> bool:
@@ -158,23 +168,28 @@ class LogDirectory:
             return False
         return True
 
-    def _drop(self) -> None:
-        """Forget the oldest half of the waiting lines."""
-        data = b"".join(self._waiting)
-        cut = data.find(b"\n", len(data) // 2) + 1 or len(data)
-        self.lost_lines += data.count(b"\n", 0, cut)
-        self._waiting = [data[cut:]] if cut < len(data) else []
-        self._waiting_bytes = len(data) - cut
+    def _size_now(self) -> int:
+        """The size at which `current` is finished."""
+        if self._processor is not None and self._processor.is_busy:
+            return self._size * OVERDUE
+        return self._size
 
     def _rotate(self) -> bool:
-        finished = self._finished_name(b".u")
+        processor = self._processor
+        is_processed = processor is not None and not processor.is_busy
+        finished = self._finished_name(b".s" if is_processed else b".u")
+        moved = self._previous if is_processed else finished
         try:
-            os.rename(self._current, finished)
+            os.rename(self._current, moved)
         except OSError as error:
             self.trouble = error
             return False
         fd, self._fd = self._fd, -1
-        self._aside(lambda: _make_safe(fd, finished))
+        if processor is not None and is_processed:
+            processor.is_busy = True
+            self._aside(lambda: _hand_over(fd, processor, finished))
+        else:
+            self._aside(lambda: _make_safe(fd, finished))
         try:
             self._remove_oldest()
             self._open()
@@ -191,8 +206,8 @@ class LogDirectory:
         return os.path.join(self.path, (name + end).decode("ascii"))
 
     def _remove_oldest(self) -> None:
-        names = sorted(name for name in os.listdir(self.path) if name.startswith("@"))
-        for name in names[: max(0, len(names) - self._files)]:
+        names = sorted(filter(_is_finished, os.listdir(self.path)))
+        for name in names[: max(0, len(names) + 1 - self._files)]:
             try:
                 os.unlink(os.path.join(self.path, name))
             except FileNotFoundError:
@@ -200,8 +215,9 @@ class LogDirectory:
 
     def _settle_old(self) -> None:
         """Finish a `current` that was not closed safely, as multilog does at its start."""
-        names = [name for name in os.listdir(self.path) if name.startswith("@")]
+        names = list(filter(_is_finished, os.listdir(self.path)))
         self._last_label = max(names, default="")[:25].encode("ascii", "replace")
+        os.close(os.open(os.path.join(self.path, "state"), _CREATE, OPEN_MODE))
         try:
             status = os.lstat(self._current)
         except FileNotFoundError:
@@ -209,6 +225,25 @@ class LogDirectory:
         if status.st_size and not status.st_mode & 0o100:
             os.rename(self._current, self._finished_name(b".u"))
             self._remove_oldest()
+
+    def _settle_previous(self) -> None:
+        """Go on with what a processor had not done, as multilog does at its start."""
+        if is_complete(self.path):
+            complete(self.path, self._finished_name(b".s"))
+        try:
+            status = os.lstat(self._previous)
+        except FileNotFoundError:
+            return
+        if self._processor is not None:
+            self._processor.is_busy = True
+            self._processor.begin(self._finished_name(b".s"))
+            return
+        is_safe = status.st_mode & 0o100
+        os.rename(self._previous, self._finished_name(b".s" if is_safe else b".u"))
+
+    @property
+    def _previous(self) -> str:
+        return os.path.join(self.path, "previous")
 
     def _open(self) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -223,6 +258,10 @@ class LogDirectory:
             self.trouble = error
             return False
         return True
+
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_is_finished = re.compile(r"@[0-9a-f]{24}\.").match  # other files there are somebody else's
 
 
 def _make_directory(path: str) -> None:
@@ -252,6 +291,18 @@ def _fitting(data: bytes, room: int) -> bytes:
     if not cut:
         cut = data.find(b"\n") + 1 or len(data)
     return data[:cut]
+
+
+def _hand_over(fd: int, processor: Processor, finished: str) -> None:
+    """Sync `previous` and start the processor on it."""
+    try:
+        os.fsync(fd)
+        os.fchmod(fd, SAFE_MODE)
+    except OSError:
+        pass  # the processor reads what there is; without the mode a next start calls it unsafe
+    finally:
+        os.close(fd)
+    processor.begin(finished)
 
 
 def _make_safe(fd: int, finished: str) -> None:

@@ -1,14 +1,16 @@
 """Read a multilog directory: all lines, oldest first, and what is written from now on."""
 
 import os
+import re
 from collections.abc import Iterator
 
 _READ_BYTES = 262_144
+_is_finished = re.compile(r"@[0-9a-f]{24}\.[su]").fullmatch
 
 
 def files(directory: str) -> list[str]:
     """Return the files of a log, oldest first, `current` last; raises OSError."""
-    names = sorted(name for name in os.listdir(directory) if name.startswith("@"))
+    names = sorted(filter(_is_finished, os.listdir(directory)))
     return [os.path.join(directory, name) for name in (*names, "current")]
 
 
@@ -77,12 +79,39 @@ class Follower:
             is_rotated = False  # just between two files: the next call sees the new one
         if is_rotated:
             data += self._file.read()
+            between = _finished_after(self._path, os.fstat(self._file.fileno()).st_ino)
             self._file.close()
             self._file = open(self._path, "rb")  # noqa: SIM115
-            data += self._file.read()
+            data += between + self._file.read()
         *whole, self._rest = data.split(b"\n")
         return whole
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _finished_after(current: str, inode: int) -> bytes:
+    """Return what was written to files that began and ended after the one with this inode."""
+    names = files(os.path.dirname(current))[:-1]
+    for at, path in enumerate(names):
+        if _inode(path) == inode:
+            return b"".join(_content(later) for later in names[at + 1 :])
+    return b""  # a processor has it, or it is gone already
+
+
+def _inode(path: str) -> int:
+    try:
+        return os.stat(path).st_ino
+    except FileNotFoundError:
+        return 0  # .u just became .s, or it is gone
+
+
+def _content(path: str) -> bytes:
+    for name in (path, path[:-2] + ".s"):
+        try:
+            with open(name, "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            continue  # .u just became .s, or it is gone
+    return b""

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from glassmail.core.formats.tai64n import label
+from glassmail.core.model import code as codes
 from glassmail.events import codec
 from glassmail.faces.cli.log import log
 from glassmail.faces.cli.why import why
@@ -72,12 +73,48 @@ def test_json_lines(root):
 
 
 def test_nothing_found_is_exit_1_and_tells_the_span(root):
-    done = run(why, "--root", root, "x@nowhere.test")
+    done = run(why, "--root", root, "--no-dns", "x@nowhere.test")
     assert done.exit_code == 1
     assert "the history covers 2026-11-20 12:00:00 to 2026-11-20 12:01:00" in done.stdout
-    done = run(why, "--root", root, "--json", "x@nowhere.test")
+    done = run(why, "--root", root, "--no-dns", "--json", "x@nowhere.test")
     assert done.exit_code == 1
-    assert json.loads(done.stdout)["kind"] == "nothing"
+    kinds = [json.loads(line)["kind"] for line in done.stdout.splitlines()]
+    assert kinds == ["nothing", "nearby"]
+
+
+def test_pasted_words_and_standard_input(root):
+    done = run(why, "--root", root, "end", "msg", "5")
+    assert "read as qmail-send's log line" in done.stdout
+    assert "message #5" in done.stdout
+    done = CliRunner().invoke(why, ["--root", root, "-"], input="starting delivery 6: msg 6 to local x\n")
+    assert "message #6" in done.stdout
+    done = run(why, "--root", root, "--from", "a@src.test", "--to", "joe@here.test", "--json")
+    assert json.loads(done.stdout.splitlines()[-1])["count"] == 2
+    done = run(why, "--root", root, "--no-dns", "--to", "joe@here.test", "--from", "@other.test")
+    assert done.exit_code == 1
+
+
+def test_a_header_is_a_table_with_its_story(root):
+    header = (
+        "Received: (qmail 5 invoked from network); 20 Nov 2026 12:00:05 -0000\n"
+        "Received: from mx.src.test (192.0.2.7)\n  by mx.here.test with SMTP (trace "
+        f"{codes.render(1005).decode()}/1); 20 Nov 2026 12:00:05 -0000\n"
+        "Received: by pc.src.test; 20 Nov 2026 11:58:00 -0000\nSubject: x\n\nbody\n"
+    )
+    done = CliRunner().invoke(why, ["--root", root], input=header)
+    assert done.exit_code == 0
+    assert "can vouch for" in done.stdout
+    assert "joe@here.test: delivered (message #5)" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    rows = CliRunner().invoke(why, ["--root", root, "--json"], input=header).stdout.splitlines()
+    assert [json.loads(row)["kind"] for row in rows[:4]] == ["hop", "hop", "hop", "reading"]
+
+
+def test_an_error_text_means_something_though_nothing_is_known(root):
+    done = run(why, "--root", root, "--no-dns", "X-Qmail-Scanner: [17] parent process died")
+    assert done.exit_code == 1
+    assert "what such a text means" in done.stdout
+    assert "Nothing was accepted" in " ".join(done.stdout.split())
 
 
 def test_since_and_until(root):
@@ -118,10 +155,15 @@ def test_log_tail(root):
 
 @pytest.mark.covers("glass/log grep")
 def test_log_grep(root):
-    assert run(log, "grep", "--root", root, "msg 3").stdout == "2026-11-20 12:00:03.000 end msg 3\n"
+    found = run(log, "grep", "--root", root, "msg 3").stdout
+    assert found == "2026-11-20 12:00:03.000 send  end msg 3\n"  # of several logs
+    assert run(log, "grep", "--root", root, "msg 3", "send").stdout == (
+        "2026-11-20 12:00:03.000 end msg 3\n"
+    )
     assert run(log, "grep", "--root", root, "MSG 3").exit_code == 1
     assert run(log, "grep", "--root", root, "-i", "MSG 3", "send").exit_code == 0
-    done = run(log, "grep", "--root", root, "-e", "msg [12]$", "--since", "2026-11-20 12:00:02")
+    words = ["--root", root, "-e", "msg [12]$", "--since", "2026-11-20 12:00:02", "send"]
+    done = run(log, "grep", *words)
     assert done.stdout == "2026-11-20 12:00:02.000 end msg 2\n"
     assert run(log, "grep", "--root", root, "-e", "(").exit_code == 2
 

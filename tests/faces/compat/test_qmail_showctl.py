@@ -79,9 +79,9 @@ def test_every_setting_is_told_once(root):
 
 def test_files_nobody_reads_come_last(root):
     (root / "control/zzz").touch()
-    (root / "control/concurrencyincoming").touch()
+    (root / "control/nonsense").touch()
     assert told(root).endswith(
-        "\n\nconcurrencyincoming: I have no idea what this file does.\n"
+        "\n\nnonsense: I have no idea what this file does.\n"
         "\nzzz: I have no idea what this file does.\n"
     )
 

@@ -40,6 +40,19 @@ def test_the_output_is_qmail_s(root, capsys):
         assert (SAMPLES / "qmail-tcpto.txt").read_text() == LINES
 
 
+def test_ipv6_comes_after_qmails_own_table(root, capsys):
+    table = _table(root)
+    table.timed_out("2001:db8::7", NOW - 300)
+    table.timed_out("2001:db8::7", NOW - 60)
+    assert qmail_tcpto.main([]) == 0
+    assert capsys.readouterr().out == (
+        LINES + "2001:db8::7 timed out 60 seconds ago; # recent timeouts: 2\n"
+    )
+    assert (root / "queue" / "lock" / "tcpto").stat().st_size == 1024  # as qmail-tcpto reads it
+    assert qmail_tcpok.main([]) == 0
+    assert table.entries() == []
+
+
 def test_tcpok_forgets_silently(root, capsys):
     table = _table(root)
     assert qmail_tcpok.main([]) == 0

@@ -131,3 +131,22 @@ def test_a_drop_file_is_taken_once(store):
         assert not store.note_drop("x")
         store.forget_drops(["x"])
         assert store.note_drop("x")
+
+
+def test_what_waits_comes_in_pages_of_messages(store):
+    with store.transaction():
+        store.insert([new(store, recipients=((b"a@b", LOCAL), (b"c@d", REMOTE))) for _ in range(5)])
+        store.set_due(REMOTE, [(900, 2)])
+        store.settle([Settlement(1, 0, DELIVERED, b""), Settlement(2, 1, 0, b"later\n")])
+        store.hold(3, held=True)
+    first, after = store.waiting_page(0, 2)
+    assert [(row.message, row.channel, row.address) for row in first] == [
+        (1, REMOTE, b"c@d"), (2, LOCAL, b"a@b"), (2, REMOTE, b"c@d"),
+    ]  # fmt: skip
+    assert (first[2].text, first[2].due, first[1].due) == (b"later\n", 900, 100)
+    assert after == 2
+    rest, after = store.waiting_page(after, 3)
+    assert {row.message for row in rest} == {3, 4, 5}
+    assert after == 0
+    assert [bool(row.is_held) for row in rest] == [True, True, False, False, False, False]
+    assert store.waiting_page(5, 10) == ([], 0)

@@ -26,7 +26,8 @@ class Keeping:
         confirm: Callable[[int], None],
         ask_again: Callable[[], None],
         alert: Callable[[str], None],
-    ) -> None:
+        closed_before: Callable[[int], None] = lambda _day: None,
+    ) -> None:  # fmt: skip
         """Open the history, or keep trying.
 
         Args:
@@ -34,7 +35,9 @@ class Keeping:
             confirm: tells the queue up to which row its facts are durable.
             ask_again: makes the queue send again what was not confirmed.
             alert: told of each new trouble, and of its end.
+            closed_before: told after each commit from which day on something may still come.
         """
+        self._closed_before = closed_before
         self._make_history = make_history
         self._confirm = confirm
         self._ask_again = ask_again
@@ -155,6 +158,7 @@ class Keeping:
             self._ask_again()
         elif position.last:
             self._confirm(position.last)
+        self._closed_before(history.settled_before)
         self._again(HEARTBEAT_S)
 
     def _failed(self, error: HistoryError) -> None:

@@ -29,6 +29,10 @@ class Rights:
         """Root, the owner, this process's user and group `glass` see everybody's mail."""
         return self._is_master(uid) or _is_in_group(uid, gid)
 
+    def is_master(self, uid: int) -> bool:
+        """Root, the owner and this process's user may change what is kept."""
+        return self._is_master(uid)
+
     def _is_master(self, uid: int) -> bool:
         return uid in {0, self._owner, os.geteuid()}
 

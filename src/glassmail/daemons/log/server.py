@@ -11,10 +11,20 @@ from glassmail.daemons.log.limits import CONNECTIONS_MAX
 from glassmail.daemons.log.rights import Rights
 from glassmail.net.channel import Channel, peer_credentials
 from glassmail.net.limits import BACKLOG
-from glassmail.net.messages import Facts, FactsKept, Failed, Hello, Message, Request, Tell, encode
+from glassmail.net.messages import (
+    Facts,
+    FactsKept,
+    Failed,
+    Hello,
+    Message,
+    Pulse,
+    Request,
+    Tell,
+    encode,
+)
 from glassmail.net.unix_listener import listen_unix
 
-FromPeer = Hello | Tell | Facts | Request
+FromPeer = Hello | Tell | Facts | Request | Pulse
 _DECODER: msgspec.msgpack.Decoder[FromPeer] = msgspec.msgpack.Decoder(FromPeer)
 NUMBER_MAX = 2**63 - 1  # SQLite's integers
 
@@ -25,7 +35,7 @@ _QUEUE = "queue"
 class Peer:
     """One connection."""
 
-    __slots__ = ("channel", "gid", "pid", "role", "sends_facts", "uid")
+    __slots__ = ("channel", "gid", "numbers", "pid", "role", "rows", "sends_facts", "uid")
 
     def __init__(self, pid: int, uid: int, gid: int) -> None:
         self.channel: Channel | None = None
@@ -34,6 +44,8 @@ class Peer:
         self.gid = gid
         self.role = _CLIENT
         self.sends_facts = False
+        self.numbers: dict[str, int] = {}  # its last pulse
+        self.rows: tuple[bytes, ...] = ()
 
     def send(self, message: Message) -> None:
         """Send, unless the peer is gone."""
@@ -80,6 +92,14 @@ class LogServer:
     def tellers(self) -> int:
         """How many processes of the site are connected."""
         return sum(1 for peer in self._peers if peer.role != _CLIENT)
+
+    def pulses(self) -> list[tuple[str, int, dict[str, int]]]:
+        """Role, process id and last numbers of each process that told some."""
+        return [(peer.role, peer.pid, peer.numbers) for peer in self._peers if peer.numbers]
+
+    def rows(self) -> list[bytes]:
+        """Rows of the last pulses."""
+        return [row for peer in self._peers for row in peer.rows]
 
     def listen(self, sock: socket.socket | None) -> None:
         """Listen on the supervisor's socket, or make one; raises OSError."""
@@ -156,6 +176,9 @@ class LogServer:
                 self._hello(peer, message)
             case Request():
                 self._on_request(peer, message)
+            case Pulse():
+                if peer.role != _CLIENT:  # it has shown that it may be what it says
+                    peer.numbers, peer.rows = message.numbers, message.rows
 
     def _hello(self, peer: Peer, message: Hello) -> None:
         if message.role != _CLIENT and not self._rights.may_tell(peer.uid):

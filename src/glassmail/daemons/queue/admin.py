@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from glassmail.daemons.queue import overview
 from glassmail.daemons.queue.peers import Peer
 from glassmail.daemons.queue.process import QueueProcess
 from glassmail.events.queue import Administered
@@ -39,6 +40,8 @@ class Administration:
             "retry": self._change,
             "bounce": self._change,
             "drop": self._change,
+            "deliveries": self._overview,
+            "waiting": self._overview,
         }
 
     def answer(self, peer: Peer, request: Request, *, administers: bool) -> Rows | Failed:
@@ -68,19 +71,19 @@ class Administration:
         row["header"] = _text(found.head) + self._header(found)
         return Rows(request.ref, (json.dumps(row).encode(),))
 
+    def _overview(self, _peer: Peer, request: Request, administers: bool) -> Rows | Failed:
+        if not administers:
+            text = "only root, the site's owner and members of group glass see everybody's mail"
+            return Failed(request.ref, 3, text)
+        if request.verb == "deliveries":
+            return overview.deliveries(self._process, request)
+        limit = max(1, _integer(request, "limit", PAGE_MAX))
+        return overview.waiting(self._process, request, _integer(request, "after", 0), limit)
+
     def _stats(self, _peer: Peer, request: Request, _administers: bool) -> Rows | Failed:
         process = self._process
-        local, local_most, remote, remote_most, exiting = process.deliveries.load()
         row = {
-            "messages": process.store.count,
-            "unprocessed": 0,
-            "local": local,
-            "local_most": local_most,
-            "remote": remote,
-            "remote_most": remote_most,
-            "stopping": exiting,
-            "full": process.intake.is_full,
-            "facts_unconfirmed": process.facts.unconfirmed,
+            **overview.figures(process),
             "settings": process.fingerprint,
         }
         return Rows(request.ref, (json.dumps(row).encode(),))

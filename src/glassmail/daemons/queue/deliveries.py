@@ -47,6 +47,7 @@ class Delivery(NamedTuple):
     turn: Pass[Active]
     recipient: Recipient
     group: Group
+    began: int = 0  # seconds
 
 
 class Outcome(NamedTuple):
@@ -242,7 +243,7 @@ class Deliveries:
                 self._told[turn.channel] += 1
             self._number += 1
             numbers.append(self._number)
-            self.under_way[self._number] = Delivery(turn, recipient, start.group)
+            self.under_way[self._number] = Delivery(turn, recipient, start.group, clock.seconds)
             steps = self._steps.pop((turn.message, recipient.number), ())
             self._facts.tell(
                 Started(clock.nanoseconds, turn.message, self._number, recipient.number, channel,
@@ -341,7 +342,7 @@ class Deliveries:
             self.forget(active.id)
 
     def _tell_settled(self, result: Outcome, clock: Clock, retry_at: int = 0) -> None:
-        turn, recipient, _group = result.under_way
+        turn, recipient, _group, _began = result.under_way
         if result.outcome == "Z" and not retry_at:
             retry_at = turn.next_due
         self._facts.tell(

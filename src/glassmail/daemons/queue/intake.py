@@ -25,7 +25,7 @@ from glassmail.core.route.rewrite import Channel, RoutingTables, route
 from glassmail.daemons.queue.active import Active
 from glassmail.daemons.queue.limits import HEADER_BYTES_LOOKED_AT, OPEN_BODIES_MAX
 from glassmail.daemons.queue.peers import Peer
-from glassmail.events.queue import Accepted
+from glassmail.events.queue import Accepted, Administered
 from glassmail.net.messages import BodyOpened, Declined, Enqueue, Enqueued, OpenBody
 from glassmail.stations.bounce import Bounce
 from glassmail.store.queue.database import QueueStore
@@ -284,6 +284,11 @@ class Intake:
             recipients=tuple(recipient.original for recipient in new.recipients),
             story=handed_in.story if handed_in is not None else b"",
         )
+
+    def hold(self, taken: Taken, clock: Clock) -> Administered:
+        """Hold a message of an account that sends too much; inside the transaction."""
+        self._store.hold(taken.new.id, held=True)
+        return Administered(clock.nanoseconds, taken.new.id, "hold", taken.new.uid)
 
     def _message_id(self, new: NewMessage) -> bytes:
         if new.data is not None:

@@ -9,6 +9,7 @@ import apsw
 
 from glassmail.daemons.context import Context
 from glassmail.daemons.life import Life, live
+from glassmail.daemons.queue.overview import keep_telling
 from glassmail.daemons.queue.process import QueueProcess
 from glassmail.daemons.queue.server import QueueServer
 from glassmail.events.process import Alerted
@@ -54,6 +55,7 @@ def main(context: Context) -> int:
         _tidy(process, has_lost_rows=salvaged is not None)
         server.listen()
         process.start()
+        keep_telling(process)
 
     return live(context, start)
 

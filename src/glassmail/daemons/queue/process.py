@@ -180,7 +180,10 @@ class QueueProcess:
                 self._write_ends(finished, clock)
                 handed_in = self.intake.handed_in()
                 for new in taken:
-                    self.facts.tell(self.intake.accepted(new, clock, handed_in[new.new.id]))
+                    message = handed_in[new.new.id]
+                    self.facts.tell(self.intake.accepted(new, clock, message))
+                    if message.is_held:
+                        self.facts.tell(self.intake.hold(new, clock))
                 for order in self.orders:
                     order()
                 self.facts.write()
@@ -194,7 +197,8 @@ class QueueProcess:
         self.facts.committed()
         self.deliveries.committed()
         for new in taken:
-            self._note(new)
+            if not handed_in[new.new.id].is_held:
+                self._note(new)
         self.intake.committed()
         after, self.after_commit = self.after_commit, []
         for call in after:

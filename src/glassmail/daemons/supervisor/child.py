@@ -23,7 +23,9 @@ MEMORY_MIB = {
     "local": 768,
     "remote": 768,
     "keeper": 512,
+    "gate": 512,
     "log": 768,
+    "vpopmaild": 512,
 }
 DESCRIPTORS = {"smtpd": 16_384, "queue": 8_192, "local": 4_096, "remote": 8_192, "log": 1_024}
 DESCRIPTORS_DEFAULT = 1_024
@@ -33,8 +35,18 @@ DESCRIPTORS_DEFAULT = 1_024
 GC_THRESHOLDS = (20_000, 20, 50)
 
 # `killall -HUP qmail-send` must reach the queue, as administrators are used to.
-TITLES = {"queue": "qmail-send", "smtpd": "qmail-smtpd", "remote": "qmail-rspawn",
-          "local": "qmail-lspawn", "keeper": "glass-keeper", "log": "glass-log"}  # fmt: skip
+TITLES = {
+    "queue": "qmail-send",
+    "smtpd": "qmail-smtpd",
+    "remote": "qmail-rspawn",
+    "local": "qmail-lspawn",
+    "keeper": "glass-keeper",
+    "gate": "glass-gate",
+    "log": "glass-log",
+    "vpopmaild": "vpopmaild",
+}
+
+ROOTS = ("local", "vpopmaild")
 
 Main = Callable[[Context], int]
 
@@ -109,8 +121,8 @@ def _become(context: Context) -> None:
     if context.is_one_user:
         return
     uid, gid = context.uids[context.role]
-    if uid == 0 and context.role == "local":
-        return  # the starter changes to each recipient's uid itself
+    if uid == 0 and context.role in ROOTS:
+        return  # they take on the rights of a mailbox's or domain's owner themselves
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)

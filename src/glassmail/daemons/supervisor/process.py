@@ -88,6 +88,7 @@ class Supervisor:
             "queue": self._place.queue_socket,
             "log": self._place.log_socket,
             "keeper": self._place.keeper_socket,
+            "gate": self._place.gate_socket,
         }
         for index in range(count):
             if index == 0:

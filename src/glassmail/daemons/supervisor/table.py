@@ -11,7 +11,7 @@ KILLED_FALLS_MAX = 2  # place in PAUSES_S
 STEADY_S = 10.0  # a process that lived so long starts its pauses anew
 
 # TERM goes out in this order; each group is waited for before the next is told.
-STOP_ORDER = (("smtpd",), ("queue",), ("local", "remote", "keeper"), ("log",))
+STOP_ORDER = (("smtpd", "vpopmaild"), ("queue",), ("local", "remote", "keeper", "gate"), ("log",))
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """`glass stop`, `glass restart`, `glass reload`: signals to the running supervisor."""
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -9,28 +8,15 @@ import time
 
 import click
 
+from glassmail.admin.reload import supervisor_pid
 from glassmail.settings.place import Place, find_root
 
 STOP_WITHIN_S = 120.0
 LOOK_AGAIN_S = 0.05
 
+__all__ = ["reload", "restart", "stop", "supervisor_pid"]
+
 _root = click.option("--root", metavar="DIR", help="the site (default: $GLASSMAIL_ROOT)")
-
-
-def supervisor_pid(place: Place) -> int:
-    """The running supervisor's process id, 0 when none runs (its lock tells, not the number)."""
-    try:
-        descriptor = os.open(place.supervisor_pid, os.O_RDONLY)
-    except OSError:
-        return 0
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        text = os.pread(descriptor, 32, 0).strip()
-        return int(text) if text and not text.strip(b"0123456789") else 0
-    finally:
-        os.close(descriptor)
-    return 0
 
 
 @click.command()

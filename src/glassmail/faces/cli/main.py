@@ -16,9 +16,15 @@ VERBS = {
     "trace": "trace",
     "why": "why",
     "policy": "policy",
+    "domain": "domain",
+    "user": "user",
+    "alias": "alias",
+    "block": "block",
+    "tap": "tap",
     "queue": "queue",
     "settings": "settings",
     "log": "log",
+    "completion": "completion",
 }
 
 
@@ -52,7 +58,7 @@ def glass() -> None:
 def main() -> None:
     """Run `glass`; every way out is an exit status (0, 1, 2 usage, 3 cannot tell, 111)."""
     try:
-        glass()
+        glass(prog_name="glass")  # however it was started; shells complete by this name
     except BrokenPipeError:
         # The reader of our output went away (`glass queue list | head`): that is not a fault.
         sys.stderr.close()

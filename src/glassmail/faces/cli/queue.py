@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
-from glassmail.admin import queue_check
+from glassmail.admin import live, queue_check
 from glassmail.admin.queue_check import Check, CheckError, Finding
 from glassmail.admin.requests import RequestError, ask, pages
+from glassmail.explain.queue_words import status_line
+from glassmail.faces.cli import live_screen, queue_view, status_view
 from glassmail.settings.place import Place, find_root
 
 PAGE = 500
@@ -29,12 +31,21 @@ def queue() -> None:
 @_json
 @click.option("--from", "sender", metavar="TEXT", help="only senders that hold TEXT")
 @click.option("--to", "recipient", metavar="TEXT", help="only recipients that hold TEXT")
-@click.option("--state", type=click.Choice(["waiting", "held", "bouncing"]))
+@click.option("--state", type=click.Choice(["waiting", "held", "bouncing"]),
+              help="Only messages that wait, are held back, or have a failed recipient.")
+@click.option("--by", type=click.Choice(["cause", "destination"]),
+              help="Sum up everything that waits instead: why, or where to.")
 def list_(
-    root: str | None, sender: str | None, recipient: str | None, state: str | None, *, as_json: bool
+    root: str | None, sender: str | None, recipient: str | None, state: str | None,
+    by: str | None, *, as_json: bool,
 ) -> None:
-    """List the messages that wait, oldest number first."""
+    """List the messages that wait, oldest number first; or sum them up with --by."""
     place = Place(find_root(root))
+    if by is not None:
+        if sender or recipient or state:
+            raise click.UsageError("--by sums up everything: it takes no other filter")
+        _sum_up(place, by, as_json=as_json)
+        return
     count = size = 0
     for row in _rows(place, lambda: pages(place.queue_socket, "list", PAGE)):
         if not _matches(row, sender, recipient, state):
@@ -45,6 +56,79 @@ def list_(
     if not as_json:
         click.echo(f"{count} message{'s' * (count != 1)}, {_bytes(size)}" if count else
                    "no messages wait")  # fmt: skip
+
+
+def _sum_up(place: Place, by: str, *, as_json: bool) -> None:
+    try:
+        summary, _is_partial = live.waiting(place, sys.maxsize)
+    except RequestError as error:
+        click.echo(f"glass queue: {error}", err=True)
+        sys.exit(error.exit_code)
+    parts = summary.reasons() if by == "cause" else summary.biggest(sys.maxsize)
+    if as_json:
+        for part in parts:
+            click.echo(json.dumps(part.row()))
+        return
+    lines = (queue_view.causes(summary) if by == "cause"
+             else queue_view.destinations(summary, sys.maxsize))  # fmt: skip
+    for line in lines:
+        click.echo(line)
+    waits = (live_screen.counted(summary.messages, "message") + ", waiting: "
+             + live_screen.counted(summary.recipients, "recipient"))  # fmt: skip
+    click.echo(waits if summary.messages else "no messages wait")
+
+
+@queue.command("top")
+@_root
+@click.option("-n", "--count", type=click.IntRange(1, 1_000), default=15, show_default=True,
+              help="How many destinations.")
+@click.option("--every", type=click.FloatRange(0.5, 3_600), default=2.0, show_default=True,
+              help="Seconds between two pictures.")
+@click.option("--once", is_flag=True, help="One picture; so it is where no terminal is.")
+@_json
+def top(root: str | None, count: int, every: float, *, once: bool, as_json: bool) -> None:
+    """Watch the queue: biggest destinations by age, deliveries under way, what to do.
+
+    Exit status: 0 shown, 3 the queue does not answer.
+    """
+    place = Place(find_root(root))
+    if as_json:
+        click.echo(json.dumps(_top_row(place, count)))
+        return
+    is_live = not once and sys.stdout.isatty()
+    live_screen.show(lambda: _top(place, count), every if is_live else 0)
+
+
+def _top_row(place: Place, count: int) -> dict[str, Any]:
+    picture = live.look(place, refusals=0)
+    if picture.queue is None or picture.summary is None:
+        for problem in picture.problems:
+            click.echo(f"glass queue: {problem}", err=True)
+        sys.exit(3)
+    return {
+        "queue": picture.queue,
+        "status": status_line(picture.load),
+        "deliveries": picture.deliveries,
+        "destinations": [part.row() for part in picture.summary.biggest(count)],
+        "partial": picture.is_partial,
+        "advice": picture.advice(),
+    }
+
+
+def _top(place: Place, count: int) -> Iterator[str]:
+    picture = live.look(place, refusals=0)
+    for problem in picture.problems:
+        yield f"glass queue: {problem}"
+    if picture.queue is None or picture.summary is None:
+        return
+    yield (live_screen.counted(picture.queue["messages"], "message") + ", waiting: "
+           + live_screen.counted(picture.summary.recipients, "recipient"))  # fmt: skip
+    yield from queue_view.status_lines(picture)
+    yield from status_view.deliveries(picture.deliveries or [])
+    yield from queue_view.destinations(picture.summary, count)
+    yield from queue_view.partial_note(picture)
+    for sentence in picture.advice():
+        yield from live_screen.wrapped(sentence, "")
 
 
 @queue.command()

@@ -11,21 +11,27 @@ from glassmail.admin.reach import first_closed, needed_paths
 from glassmail.core.formats import daemons as daemons_format
 from glassmail.core.formats import listen
 from glassmail.core.formats.daemons import DaemonsError
-from glassmail.core.formats.listen import Listener, ListenError
+from glassmail.core.formats.listen import WITH_TLS, Listener, ListenError
 from glassmail.daemons.supervisor.child import Main
 from glassmail.daemons.supervisor.process import CANNOT_START, ServeError, Supervisor
 from glassmail.settings.place import Place, find_root
+from glassmail.stations.certificates import Certificates
 from glassmail.stations.client_rules import ClientRules
+from glassmail.store import gate_state
 from glassmail.store.control import ControlError, Controls, Snapshot, read_file
+from glassmail.store.edit import EditError
 
 DAEMONS = {
     "log": "glassmail.daemons.log",
     "queue": "glassmail.daemons.queue.main",
     "keeper": "glassmail.daemons.keeper",
+    "gate": "glassmail.daemons.gate",
     "local": "glassmail.daemons.local",
     "remote": "glassmail.daemons.remote",
     "smtpd": "glassmail.daemons.smtpd",
 }
+# Started where control/listen asks for it; it works on what admin/ works on, above the daemons.
+ACCOUNTS_MODULE = "glassmail.faces.compat.vpopmaild_service"
 QMAIL_MUTEX = "/var/qmail/queue/lock/sendmutex"
 
 
@@ -47,6 +53,7 @@ def _serve(place: Place, *, one_user: bool) -> int:
         raise ServeError(f"{place.control} does not exist: make a site with `glass init`")
     settings = Controls(place.control).snapshot()
     listeners = _listeners(place)
+    _refuse_tls_without_certificate(place, listeners)
     _refuse_open_relay(settings)
     ClientRules(place.tcp_rules, time.monotonic, is_guarded=not settings.flag("openrelay"))
     _refuse_second_owner(place)
@@ -55,12 +62,28 @@ def _serve(place: Place, *, one_user: bool) -> int:
         closed = first_closed(needed_paths(place.root), uids)
         if closed is not None:
             raise ServeError(closed.sentence)
-    supervisor = Supervisor(place, _import_daemons(), uids, is_one_user=is_one_user)
+    accounts = tuple(each for each in listeners if each.service == listen.ACCOUNTS)
+    mains = _import_daemons()
+    if accounts:
+        mains[listen.ACCOUNTS] = importlib.import_module(ACCOUNTS_MODULE).main
+    supervisor = Supervisor(place, mains, uids, is_one_user=is_one_user)
     supervisor.claim()
-    for role in ("log", "queue", "keeper", "local", "remote"):
+    _make_gate_directory(place, uids)
+    for role in ("log", "queue", "keeper", "gate", "local", "remote"):
         supervisor.add(role)
-    supervisor.add("smtpd", _smtpd_count(settings), tuple(listeners))
+    front = tuple(each for each in listeners if each.service != listen.ACCOUNTS)
+    supervisor.add("smtpd", _smtpd_count(settings), front)
+    if accounts:
+        supervisor.add(listen.ACCOUNTS, 1, accounts)
     return supervisor.run()
+
+
+def _make_gate_directory(place: Place, uids: dict[str, tuple[int, int]]) -> None:
+    """Make what sites from before the gate lack."""
+    try:
+        gate_state.make_directory(os.path.dirname(place.gate_state), uids["gate"])
+    except EditError as error:
+        raise ServeError(str(error)) from error
 
 
 def _smtpd_count(settings: Snapshot) -> int:
@@ -83,6 +106,20 @@ def _listeners(place: Place) -> list[Listener]:
     if not listeners:
         raise ServeError("control/listen names no listener: write a line such as `smtp 0.0.0.0:25`")
     return listeners
+
+
+def _refuse_tls_without_certificate(place: Place, listeners: list[Listener]) -> None:
+    """A listener that begins with TLS answers nobody without a certificate."""
+    first = next((each for each in listeners if each.service in WITH_TLS), None)
+    if first is None:
+        return
+    problems: list[str] = []
+    certificates = Certificates(place.root, time.monotonic, problems.append)
+    if certificates.choose(b"", b"") is None:
+        reason = problems[0] if problems else f"{place.server_certificate} does not exist"
+        raise ServeError(
+            f"{first.source}: {reason}: put key and certificates there, or remove the line"
+        )
 
 
 def _refuse_open_relay(settings: Snapshot) -> None:
@@ -122,9 +159,11 @@ def _identities(place: Place, *, one_user: bool) -> tuple[dict[str, tuple[int, i
     caller = (os.geteuid(), os.getegid())
     data = read_file(place.daemons)
     known = daemons_format.parse(data) if data is not None else {}
-    everyone = dict.fromkeys((*DAEMONS, "alias"), caller)
+    everyone = dict.fromkeys((*DAEMONS, listen.ACCOUNTS, "alias"), caller)
     if one_user or caller[0] != 0:
         return everyone, True
+    if "smtpd" in known:
+        known.setdefault("gate", known["smtpd"])  # it works for the SMTP server alone
     missing = [role for role in DAEMONS if role not in known and role != "local"]
     if missing:
         raise ServeError(
@@ -132,5 +171,6 @@ def _identities(place: Place, *, one_user: bool) -> tuple[dict[str, tuple[int, i
             "it, or use --one-user"
         )
     known.setdefault("local", (0, 0))
+    known.setdefault(listen.ACCOUNTS, (0, 0))
     is_one_user = all(known[role] == caller for role in DAEMONS)
     return known, is_one_user

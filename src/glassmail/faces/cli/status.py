@@ -1,42 +1,90 @@
-"""`glass status`: is the server running, with which processes, and what does the queue hold."""
+"""`glass status`: is the server running, with which processes, and what does it do."""
 
 import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from glassmail.admin.requests import RequestError, ask
+from glassmail.admin.live import Picture, look
+from glassmail.explain.queue_words import load_words, status_line
+from glassmail.faces.cli import status_view
 from glassmail.faces.cli.control import supervisor_pid
+from glassmail.faces.cli.live_screen import WIDTH, fit, short_span, show, wrapped
 from glassmail.settings.place import Place, find_root
+
+WATCH_S = 2.0
 
 
 @click.command()
 @click.option("--root", metavar="DIR", help="the site (default: $GLASSMAIL_ROOT)")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
-def status(root: str | None, *, as_json: bool) -> None:
-    """Tell whether the server runs, its processes, and the queue in a line."""
+@click.option("-w", "--watch", is_flag=True, help="Draw it again every two seconds.")
+def status(root: str | None, *, as_json: bool, watch: bool) -> None:
+    """Tell what the server does: processes, deliveries, sessions, the queue, last refusals.
+
+    Exit status: 0 everything runs, 1 something does not, 3 cannot tell.
+    """
     place = Place(find_root(root))
-    if not supervisor_pid(place):
+    if watch and not as_json:
+        show(lambda: _lines(place), WATCH_S)
+        return
+    site = _site(place)
+    if site is None:
         click.echo(json.dumps({"running": False}) if as_json else f"no server runs at {place.root}")
         sys.exit(1)
+    processes = _processes(site)
+    picture = look(place)
+    if as_json:
+        _tell(processes, picture)
+    else:
+        for line in [*_head(place, site, processes), *status_view.page(picture)]:
+            click.echo(line)
+    sys.exit(0 if all(row["pid"] for row in processes) and site["ready"] else 1)
+
+
+def _site(place: Place) -> dict[str, Any] | None:
+    """What the supervisor tells of its children; None when it does not run."""
+    if not supervisor_pid(place):
+        return None
     try:
         with open(place.status_file, encoding="utf-8") as file:
-            site = json.load(file)
+            site: dict[str, Any] = json.load(file)
     except (OSError, ValueError) as error:
         click.echo(f"glass status: cannot read {place.status_file}: {error}", err=True)
         sys.exit(3)
-    processes = [_process(child, site) for child in [_supervisor(site), *site["children"]]]
-    queue = _queue(place)
-    if as_json:
-        for row in processes:
-            click.echo(json.dumps(row))
-        click.echo(json.dumps({"queue": queue}))
-    else:
-        _print(place, site, processes, queue)
-    sys.exit(0 if all(row["pid"] for row in processes) and site["ready"] else 1)
+    return site
+
+
+def _lines(place: Place) -> list[str]:
+    site = _site(place)
+    if site is None:
+        return [f"no server runs at {place.root}"]
+    return [*_head(place, site, _processes(site)), *status_view.page(look(place))]
+
+
+def _processes(site: dict[str, Any]) -> list[dict[str, Any]]:
+    return [_process(child, site) for child in [_supervisor(site), *site["children"]]]
+
+
+def _tell(processes: list[dict[str, Any]], picture: Picture) -> None:
+    """Print the objects of --json."""
+    for row in processes:
+        click.echo(json.dumps(row))
+    load = picture.load
+    words = load_words(load) if picture.queue is not None else []
+    click.echo(json.dumps({"queue": picture.queue, "status": status_line(load), "words": words,
+                           "advice": picture.advice()}))  # fmt: skip
+    if picture.live is not None:
+        click.echo(json.dumps({"live": picture.live}))
+    if picture.deliveries is not None:
+        click.echo(json.dumps({"deliveries": picture.deliveries}))
+    if picture.summary is not None:
+        told = [part.row() for part in picture.summary.biggest(50)]
+        click.echo(json.dumps({"destinations": told, "partial": picture.is_partial}))
 
 
 def _supervisor(site: dict[str, Any]) -> dict[str, Any]:
@@ -90,40 +138,19 @@ def _children(pid: int) -> list[int]:
     return direct + [below for child in direct for below in _children(child)]
 
 
-def _queue(place: Place) -> dict[str, Any] | None:
-    try:
-        return next(iter(ask(place.queue_socket, "stats")))
-    except RequestError:
-        return None
-
-
-def _print(
-    place: Place,
-    site: dict[str, Any],
-    processes: list[dict[str, Any]],
-    queue: dict[str, Any] | None,
-) -> None:
-    minutes = (time.time() - site["began_at"]) / 60
+def _head(
+    place: Place, site: dict[str, Any], processes: list[dict[str, Any]]
+) -> Iterator[str]:
     state = "stopping" if site["stopping"] else "ready" if site["ready"] else "starting"
-    click.echo(f"{place.root}: {state}, running for {minutes:.0f} min")
+    yield f"{place.root}: {state}, running for {short_span(time.time() - site['began_at'])}"
     for row in processes:
         memory = f"{row['pss_kb'] / 1024:.1f} MB" if row["pss_kb"] else "-"
         where = "; ".join(source.partition(" ")[2] for source in row["listens"])
         who = f"pid {row['pid'] or '-':<8} uid {_name(row['uid']):<10}"
-        click.echo(f"  {row['role']:<10} {who} {memory:>8}  {where}".rstrip())
+        yield fit(f"  {row['role']:<10} {who} {memory:>8}  {where}".rstrip(), WIDTH)
         if row["last_death"]:
-            click.echo(
-                f"             died before: {row['last_death']}, {row['starts'] - 1} restarts"
-            )
-    if queue is None:
-        click.echo("queue: does not answer")
-        return
-    click.echo(
-        f"queue: {queue['messages']} messages; deliveries running: local "
-        f"{queue['local']}/{queue['local_most']}, remote {queue['remote']}/{queue['remote_most']}"
-    )
-    if queue["full"]:
-        click.echo("queue: THE DISK IS FULL: no mail is taken until there is room")
+            text = f"died before: {row['last_death']}, {row['starts'] - 1} restarts"
+            yield from wrapped(text, " " * 13)
 
 
 def _name(uid: int | None) -> str:

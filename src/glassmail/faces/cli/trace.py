@@ -13,6 +13,7 @@ import click
 
 from glassmail.core.formats.daemons import DaemonsError
 from glassmail.core.formats.dns_servers import DnsServersError
+from glassmail.core.formats.listen import SERVICES
 from glassmail.explain.instructions import State
 from glassmail.explain.remedies import Advice
 from glassmail.explain.session import SessionQuestion, Stage, trace_session
@@ -41,7 +42,10 @@ _EXIT = {State.FINE: 0, State.PROBLEM: 1, State.UNKNOWN: 3}
 @click.option("--helo", metavar="NAME", help="What it says in HELO.")
 @click.option("--from", "sender", metavar="ADDRESS", help="Its MAIL FROM; may be empty.")
 @click.option("--rcpt", "recipients", metavar="ADDRESS", multiple=True, help="A RCPT TO.")
-@click.option("--service", type=click.Choice(["smtp", "submission"]), default="smtp")
+@click.option("--service", type=click.Choice(SERVICES), default="smtp", show_default=True,
+              help="The service that it connects to.")
+@click.option("--tls", is_flag=True, help="It says STARTTLS.")
+@click.option("--auth", "login", metavar="USER", help="It logs in, with the right password.")
 @click.option("--run-programs", is_flag=True, help="Let RCPTCHECK's program be asked, too.")
 @click.pass_context
 def trace(
@@ -57,7 +61,8 @@ def trace(
     """Tell what would happen to mail for ADDRESS, and why; nothing is sent or changed.
 
     With --client it is a client's session that is traced, by the checks of the SMTP server:
-    --helo, --from and --rcpt are its commands (--from is empty when only --rcpt is given).
+    --tls, --helo, --auth, --from and --rcpt are its commands (--from is empty when only --rcpt
+    is given).
 
     Exit status: 0 fine, 1 a problem was found, 3 cannot tell (the reason is said).
     """
@@ -67,8 +72,9 @@ def trace(
         raise click.UsageError("name an ADDRESS, or a client by --client")
     if address is None:
         sys.exit(_trace_client(place, given, as_json=as_json))
-    if any(given[name] for name in ("name", "helo", "sender", "recipients", "run_programs")):
-        raise click.UsageError("--name, --helo, --from, --rcpt and --run-programs need --client")
+    if any(given[name] for name in _OF_CLIENTS):
+        options = "--name, --tls, --helo, --auth, --from, --rcpt and --run-programs"
+        raise click.UsageError(f"{options} need --client")
     try:
         if not os.path.isdir(place.control):
             raise FileNotFoundError(f"{place.control}: no such directory: name the site by --root")
@@ -99,6 +105,8 @@ def _trace_client(place: Place, given: dict[str, Any], *, as_json: bool) -> int:
         tuple(os.fsencode(recipient) for recipient in given["recipients"]),
         None if given["name"] is None else os.fsencode(given["name"]).lower(),
         given["run_programs"],
+        None if given["login"] is None else os.fsencode(given["login"]),
+        given["tls"],
     )
     try:
         stages = asyncio.run(trace_session(place, asked))
@@ -117,8 +125,9 @@ def _state(stages: Sequence[Stage]) -> State:
     return State.UNKNOWN if any(stage.is_open for stage in stages) else State.FINE
 
 
-_COMMANDS = {"connect": "connection from", "helo": "HELO", "mail": "MAIL FROM", "rcpt": "RCPT TO",
-             "data": "DATA"}  # fmt: skip
+_OF_CLIENTS = ("name", "tls", "helo", "login", "sender", "recipients", "run_programs")
+_COMMANDS = {"connect": "connection from", "tls": "TLS", "helo": "HELO", "auth": "AUTH",
+             "mail": "MAIL FROM", "rcpt": "RCPT TO", "data": "DATA"}  # fmt: skip
 
 
 def session_text(stages: Sequence[Stage]) -> Iterator[str]:
@@ -130,7 +139,9 @@ def session_text(stages: Sequence[Stage]) -> Iterator[str]:
         bracketed = f"<{argument}>" if stage.name in ("mail", "rcpt") else argument
         yield f"{_COMMANDS[stage.name]} {bracketed}".rstrip()
         yield from step_text(stage.steps, indent=2)
-        silence = "depends on the program" if stage.is_open else "hung up on without a word"
+        silence = "hung up on without a word"
+        if stage.is_open:
+            silence = "cannot be told" if stage.name == "auth" else "depends on the program"
         yield f"  reply: {shown(stage.reply) or silence}"
         if stage.decided_by:
             yield f"  decided by: the check {stage.decided_by}"
@@ -146,8 +157,9 @@ def _decision(stages: Sequence[Stage]) -> str:
     refused = [shown(stage.subject) for stage in recipients if stage.is_refused]
     if refused and len(refused) < len(recipients):
         return f"accepted, but not for {', '.join(refused)}"
-    words = {State.PROBLEM: "refused", State.UNKNOWN: "cannot tell: ask with --run-programs",
-             State.FINE: "accepted"}  # fmt: skip
+    is_login = any(stage.is_open and stage.name == "auth" for stage in stages)
+    unknown = "cannot tell" if is_login else "cannot tell: ask with --run-programs"
+    words = {State.PROBLEM: "refused", State.UNKNOWN: unknown, State.FINE: "accepted"}
     return words[_state(stages)]
 
 

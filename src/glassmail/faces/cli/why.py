@@ -9,78 +9,189 @@ from collections.abc import Iterable, Iterator
 
 import click
 
-from glassmail.events.case import Case, Found
 from glassmail.explain.moments import MomentError, parse_moment
+from glassmail.explain.question import Limits, Question, QuestionError, understand
 from glassmail.explain.steps import WIDTH, printable
-from glassmail.explain.why import CannotTellError, QuestionError, ask_history, parse_question
-from glassmail.explain.why_rows import candidate_rows, nothing_row, story_rows
+from glassmail.explain.why import Answer, CannotTellError, answer
+from glassmail.explain.why_rows import (
+    advice_row,
+    candidate_rows,
+    nothing_row,
+    reading_row,
+    story_rows,
+)
 from glassmail.explain.why_story import Row
 from glassmail.explain.why_text import Line, Writer
+from glassmail.explain.why_verdict import Ping
 from glassmail.settings.place import DEFAULT_ROOT, ROOT_VARIABLE, Place, find_root
 
 EXIT_FOUND, EXIT_NOTHING, EXIT_CANNOT_TELL = 0, 1, 3
+STDIN_BYTES_MAX = 1_000_000
 _LOOKS = {"head": "bold", "good": "green", "bad": "red", "open": "yellow", "faint": "dim"}
 
 
 @click.command("why")
-@click.argument("what")
+@click.argument("what", nargs=-1)
 @click.option(
     "--root", metavar="DIR", help=f"The site; else ${ROOT_VARIABLE}, else {DEFAULT_ROOT}."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.option("--since", metavar="WHEN", help="Only from then on: 2h, 3d, 14:30, 2026-11-20.")
 @click.option("--until", metavar="WHEN", help="Only up to then.")
-def why(what: str, root: str | None, as_json: bool, since: str | None, until: str | None) -> None:
+@click.option("--from", "sender", metavar="ADDRESS", help="Only mail from ADDRESS or @DOMAIN.")
+@click.option("--to", "recipient", metavar="ADDRESS", help="Only mail to ADDRESS or @DOMAIN.")
+@click.option("--as", "viewer", metavar="ADDRESS", help="Only what the owner of ADDRESS may see, "
+              "or of @DOMAIN; you may ask so about your own mail.")
+@click.option("--logs", multiple=True, metavar="PATH", help="Ask the logs of a qmail there "
+              "instead of this site: multilog directories or files.")
+@click.option("--probe", is_flag=True, help="Ping hosts that took no connection.")
+@click.option("--no-dns", is_flag=True, help="Ask DNS nothing about the sender's networks.")
+def why(
+    what: tuple[str, ...], root: str | None, *, logs: tuple[str, ...], as_json: bool,
+    probe: bool, no_dns: bool, **restrictions: str | None,
+) -> None:  # fmt: skip
     """Tell what did happen to mail, and why.
 
-    WHAT is a trace code, an address, a Message-ID, a message number (#7) or a client's numeric
-    address.
+    WHAT is anything you have in hand: a trace code, a Message-ID, a message number (#7), an
+    address, a client's numeric address, a file in a Maildir, a line of a log, a bounce or error
+    text, the header of a message, another server's queue id. `-` reads it from standard input;
+    with --from or --to it may be left out.
 
     Exit status: 0 found, 1 nothing is known (and the time span that holds for), 3 cannot tell.
     """
     now = time.time_ns()
     try:
-        begin, end = (parse_moment(text, now) if text else 0 for text in (since, until))
-        query = parse_question(what, begin, end)
+        limits = _limits(restrictions, now)
+        question = understand(_given(what, restrictions), now, limits)
     except (MomentError, QuestionError) as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(printable(str(error))) from error
+    place = Place(find_root(root))
+    ping = _ping() if probe else None
     try:
-        found, cases = ask_history(Place(find_root(root)), query)
+        told = _of_logs(place, question, logs) if logs else answer(place, question)
+        is_whole = not logs and not limits.viewer  # who else connected is not an owner's to see
+        if not told.cases and question.readings and is_whole:
+            from glassmail.explain.nearby import look_nearby  # its DNS client costs 60 ms
+
+            told = told._replace(
+                nearby=look_nearby(place, question, limits, asks_dns=not no_dns)
+            )
     except CannotTellError as error:
         click.echo(f"glass why: {printable(str(error))}", err=True)
         sys.exit(EXIT_CANNOT_TELL)
-    for problem in found.unread:
+    for problem in told.found.unread:
         click.echo(f"glass why: not searched: {printable(problem)}", err=True)
     if as_json:
-        for row in rows(found, cases, what):
+        for row in rows(place, question, told, ping):
             click.echo(json.dumps(row))
     else:
-        show(lines(found, cases, what, now))
-    if not cases and found.unread:
+        show(lines(place, question, told, (now, ping)))
+    if not told.cases and told.found.unread:
         sys.exit(EXIT_CANNOT_TELL)
-    sys.exit(EXIT_FOUND if cases else EXIT_NOTHING)
+    sys.exit(EXIT_FOUND if told.cases else EXIT_NOTHING)
 
 
-def rows(found: Found, cases: list[Case], what: str) -> Iterator[Row]:
+def _given(what: tuple[str, ...], restrictions: dict[str, str | None]) -> str:
+    """Join the words of a question, or read it from standard input."""
+    if what == ("-",) or (not what and not _names(restrictions) and not sys.stdin.isatty()):
+        return sys.stdin.buffer.read(STDIN_BYTES_MAX).decode("utf-8", "backslashreplace")
+    return " ".join(what)
+
+
+def _names(restrictions: dict[str, str | None]) -> bool:
+    return bool(restrictions.get("sender") or restrictions.get("recipient"))
+
+
+def _limits(restrictions: dict[str, str | None], now: int) -> Limits:
+    since, until = (restrictions.get(name) for name in ("since", "until"))
+    return Limits(
+        parse_moment(since, now) if since else 0,
+        parse_moment(until, now) if until else 0,
+        _bare(restrictions.get("sender")),
+        _bare(restrictions.get("recipient")),
+        _bare(restrictions.get("viewer")),
+    )
+
+
+def _bare(address: str | None) -> str:
+    return (address or "").strip().removeprefix("<").removesuffix(">")
+
+
+def _of_logs(place: Place, question: Question, logs: tuple[str, ...]) -> Answer:
+    """Read logs into a history of its own, which is gone afterwards, and ask that."""
+    import tempfile
+
+    from glassmail.store.history.importing import build
+    from glassmail.store.history.schema import HistoryError
+
+    with tempfile.TemporaryDirectory(prefix="glass-why-") as base:
+        try:
+            build(os.path.join(base, "logs"), logs, time.time_ns())
+        except (OSError, HistoryError, EOFError) as error:
+            raise CannotTellError(f"{error}: name logs that you may read") from error
+        return answer(place, question, os.path.join(base, "logs"))
+
+
+def _ping() -> Ping:
+    from glassmail.net.ping import answers_ping
+
+    return answers_ping
+
+
+def rows(
+    place: Place, question: Question, told: Answer, ping: Ping | None = None
+) -> Iterator[Row]:
     """Yield the JSON objects of an answer."""
-    if not cases:
-        yield nothing_row(found.coverage, what)
-    elif len(cases) == 1:
-        yield from story_rows(cases[0])
+    if question.header:
+        from glassmail.explain.hops_text import hop_rows, read_hops
+
+        yield from hop_rows(read_hops(place, question))
+    if question.is_pasted and told.reading is not None:
+        yield reading_row(told.reading)
+    if not told.cases:
+        if question.advice.id:
+            yield advice_row(question.advice)
+        yield nothing_row(told.found.coverage, question.asked)
+        if told.nearby is not None:
+            from glassmail.explain.nearby_text import nearby_rows
+
+            yield from nearby_rows(told.nearby, question)
+    elif len(told.cases) == 1:
+        yield from story_rows(told.cases[0], ping)
     else:
-        yield from candidate_rows(found, cases)
+        yield from candidate_rows(told.found, told.cases)
 
 
-def lines(found: Found, cases: list[Case], what: str, now: int) -> Iterator[Line]:
-    """Yield the lines of an answer."""
+def lines(
+    place: Place, question: Question, told: Answer, moment: tuple[int, Ping | None]
+) -> Iterator[Line]:
+    """Yield the lines of an answer; `moment` is now and the ping."""
+    now, ping = moment
     width = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH
-    writer = Writer(now, min(width, 132))
-    if not cases:
-        yield from writer.nothing(what, found.coverage)
-    elif len(cases) == 1:
-        yield from writer.story(cases[0])
+    width = min(width, 132)
+    writer = Writer(now, width)
+    if question.header:
+        from glassmail.explain.hops_text import hop_lines, read_hops
+
+        for text, look in hop_lines(read_hops(place, question), width):
+            yield Line(text, look)
+        yield Line("")
+    if question.is_pasted:
+        yield from writer.reading(question, told.reading)
+    if not told.cases:
+        yield from writer.meaning(question.advice)
+        if question.readings:
+            yield from writer.nothing(question, told.found.coverage)
+        if told.nearby is not None:
+            from glassmail.explain.nearby_text import advice_of, nearby_lines
+
+            for text, look in nearby_lines(told.nearby):
+                yield Line(text, look)
+            yield from writer.advice(advice_of(told.nearby, question))
+    elif len(told.cases) == 1:
+        yield from writer.story(told.cases[0], ping)
     else:
-        yield from writer.candidates(found, cases, what)
+        yield from writer.candidates(told.found, told.cases, question.asked)
 
 
 def show(answer: Iterable[Line]) -> None:

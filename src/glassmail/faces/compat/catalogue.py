@@ -274,4 +274,33 @@ COMMANDS: tuple[Command, ...] = (
             "unable to stat": "a missing home with -h",
         },
     ),
+    Command(
+        "qmail-smtpd",
+        "",
+        "Serve one SMTP session on descriptors 0 and 1, for tcpserver and xinetd.",
+        {},
+        {
+            "TCPREMOTEIP": "the client; with it the environment is its rule",
+            "TCPREMOTEHOST": "its name", "TCPREMOTEINFO": "its user",
+            "TCPLOCALHOST": "our name in the Received line",
+            "RELAYCLIENT": "the client may relay; so with every variable of a rule",
+        },
+        {0: "the client said QUIT", 1: "the session ended in another way"},
+        {"unable to read controls": "421; the site's files cannot be used"},
+    ),
+    Command(
+        "recordio",
+        "program [ arg ... ]",
+        "Tell descriptor 2 what passes between a program and the network.",
+        exits={100: _USAGE, 111: "no such program"},
+        texts={" < ": "a line from the network", " > ": "a line to the network",
+               "[EOF]": "nothing more comes", "unable to run": "no such program"},
+    ),
+    Command(
+        "fixcrio",
+        "program [ arg ... ]",
+        "Put a CR before each LF that lacks one, to a program and from it.",
+        exits={100: _USAGE, 111: "no such program"},
+        texts={"unable to run": "no such program"},
+    ),
 )  # fmt: skip

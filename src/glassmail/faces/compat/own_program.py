@@ -46,8 +46,10 @@ def main(program: bytes, argv: list[str] | None) -> int:
                 return ended.exit_code
             if isinstance(want, Forward):
                 _forward(want, environment, must_rewind=program == b"condredirect")
-            else:
+            elif isinstance(want, Run):
                 _run(want, environment)
+            else:
+                raise _TroubleError(f"{os.fsdecode(program)} runs in dot-qmail files only")
     except _TroubleError as error:
         write_all(2, program + b": fatal: " + os.fsencode(str(error)) + b"\n")
         return 111

@@ -100,7 +100,7 @@ def _forward(want: Forward, letter: Letter) -> None:
     queue = HandIn(Place(find_root(None)))
     try:
         queue.write(want.top)
-        for piece in letter.pieces():
+        for piece in letter.pieces() if want.body is None else (want.body,):
             queue.write(piece)
         want.message = queue.finish(want.sender, want.recipients)
         want.letter = "K"

@@ -18,7 +18,7 @@ from glassmail.core.formats.control import lines_of, parse_int, parse_line
 from glassmail.settings.control_files import SETTINGS
 from glassmail.settings.place import Place, find_root
 from glassmail.settings.registry import Kind
-from glassmail.settings.showctl import BUILT, QMAIL, Sentence, own_sentences
+from glassmail.settings.showctl import BUILT, KEYS, QMAIL, Sentence, own_sentences
 from glassmail.settings.variables import VARIABLES
 from glassmail.store.control import ControlError, read_file
 
@@ -62,7 +62,9 @@ def tell(place: Place) -> Iterator[bytes]:
         yield b"\n%b: " % sentence.name.encode("ascii")
         yield files.tell(sentence)
     for name in present:
-        if name not in told:
+        if name in KEYS:
+            yield b"\n%b: %b\n" % (os.fsencode(name), KEYS[name].encode("ascii"))
+        elif name not in told:
             yield b"\n%b: I have no idea what this file does.\n" % os.fsencode(name)
 
 

@@ -7,9 +7,11 @@ from typing import NamedTuple
 import apsw
 
 from glassmail.events.codec import AnyEvent
+from glassmail.events.smtpd import Refused, SessionEnded
 from glassmail.store.history import schema
 from glassmail.store.history.keys import OFFSET_MASK, SEGMENT_RECORDS_MAX, KeyMaker, entry, pages
 from glassmail.store.history.schema import HistoryError, open_for_writing
+from glassmail.store.history.visits import Visits
 
 AT_MAX = 2**63 - 1
 RECORD_BYTES = 65_536  # events gathered for one record
@@ -45,6 +47,7 @@ class DayFile:
         self._began = self._ended = 0
         self._records: list[tuple[int, int, int, bytes]] = []
         self._gaps: list[tuple[int, str]] = []
+        self._visits = Visits()
         self._entries: list[int] = []
         self._entries_kept = 0
         self._next = self._next_kept = self._first = self._segment = self._run = 1
@@ -76,6 +79,8 @@ class DayFile:
         began, ended = (self._began, self._ended) if self._batches else (AT_MAX, 0)
         for event in events:
             add(event, keys)
+            if type(event) is SessionEnded or type(event) is Refused:
+                self._visits.add(event)
             at = event.at
             ended = max(ended, at)
             began = min(began, at)
@@ -115,6 +120,7 @@ class DayFile:
             raise HistoryError(f"{self.path}: {error}") from error
         self._records.clear()
         self._gaps.clear()
+        self._visits.clear()
         self._is_due = False
         self._next_kept = self._next
         if is_segment or (ends and self._entries):
@@ -127,6 +133,7 @@ class DayFile:
         """Drop what was added since the last commit."""
         self._forget_record()
         self._gaps.clear()
+        self._visits.clear()
         self._records.clear()
         self._next = self._next_kept
         limit = self._next - self._first
@@ -181,6 +188,7 @@ class DayFile:
         db = self._db
         db.executemany("INSERT INTO record VALUES(?,?,?,?)", self._records)
         db.executemany("INSERT INTO gap(at,text) VALUES(?,?)", self._gaps)
+        self._visits.write(db)
         began, continues = self._run_row
         db.execute(
             "INSERT OR REPLACE INTO run VALUES(?,?,?,?,?)",

@@ -2,9 +2,11 @@
 
 import os
 import re
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 DAY_NS = 86_400_000_000_000
+IMPORTS = "imported"  # other servers' history, a directory each
 _EPOCH = date(1970, 1, 1)
 _NAME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})\.db")
 _DAY_MAX = (date(9999, 12, 31) - _EPOCH).days
@@ -39,10 +41,62 @@ def remove_before(directory: str, first: int) -> list[int]:
     """Remove the files of days before `first`; return those days; raises OSError."""
     removed = [day for day in days_in(directory) if day < first]
     for day in removed:
-        path = path_of(directory, day)
-        for end in ("-wal", "-shm", ""):
-            try:
-                os.unlink(path + end)
-            except FileNotFoundError:
-                continue
+        remove(directory, day)
     return removed
+
+
+def remove(directory: str, day: int) -> None:
+    """Remove a day's file; raises OSError."""
+    path = path_of(directory, day)
+    for end in ("-wal", "-shm", ""):
+        try:
+            os.unlink(path + end)
+        except FileNotFoundError:
+            continue
+
+
+def remove_beyond(directories: Sequence[str], most_bytes: int, today: int) -> list[int]:
+    """Remove the oldest days until all files together are within a size; raises OSError.
+
+    Args:
+        directories: the history and its imports.
+        most_bytes: of all files.
+        today: and later days stay, however large they are.
+
+    Returns:
+        The removed days, oldest first.
+    """
+    sizes = [
+        (day, directory, _size(path_of(directory, day)))
+        for directory in directories
+        for day in days_in(directory)
+    ]
+    total = sum(size for _day, _directory, size in sizes)
+    removed = []
+    for day, directory, size in sorted(sizes):
+        if total <= most_bytes or day >= today:
+            break
+        remove(directory, day)
+        removed.append(day)
+        total -= size
+    return removed
+
+
+def _size(path: str) -> int:
+    total = 0
+    for end in ("-wal", ""):
+        try:
+            total += os.stat(path + end).st_size
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def imports_in(directory: str) -> list[str]:
+    """Return the directories of the imports, in the order of their names."""
+    base = os.path.join(directory, IMPORTS)
+    try:
+        names = sorted(os.listdir(base))
+    except OSError:
+        return []  # none were made, or they are closed to the caller as the history is
+    return [os.path.join(base, name) for name in names if not name.endswith(".fresh")]

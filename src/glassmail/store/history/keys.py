@@ -21,8 +21,10 @@ from hashlib import blake2b
 import msgspec
 
 from glassmail.core.model.address import fold
-from glassmail.events.queue import Accepted, Started
-from glassmail.events.smtpd import Handed, Refused, SessionEnded
+from glassmail.events.case import LIFE
+from glassmail.events.queue import Accepted, Settled, Started
+from glassmail.events.smtpd import Handed, Noted, Refused, SessionEnded
+from glassmail.store.history.remote_ids import ids_in
 
 HASH_BITS = 40
 OFFSET_BITS = 24
@@ -48,14 +50,19 @@ _client_decoder = msgspec.msgpack.Decoder(_Client)
 
 
 def number_key(kind: bytes, number: int) -> int:
-    """Hash a number: a message (m), an origin (o), a trace code (c)."""
+    """Hash a number: a message (m), an origin (o), a delivery (d), a trace code (c)."""
     mixed = (number * 0x9E3779B97F4A7C15 + kind[0] * 0xC2B2AE3D27D4EB4F) & 0xFFFFFFFFFFFFFFFF
     mixed = ((mixed ^ (mixed >> 29)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
     return mixed >> (64 - HASH_BITS)
 
 
+def message_key(number: int) -> int:
+    """Hash a message's number, whichever life of it."""
+    return number_key(b"m", number % LIFE)
+
+
 def text_key(kind: bytes, text: bytes) -> int:
-    """Hash a text: an address (a), a Message-ID (i), a client (p)."""
+    """Hash a text: address (a), domain (h), Message-ID (i), client (p), another server's id (r)."""
     return int.from_bytes(blake2b(kind + text, digest_size=HASH_BITS // 8).digest(), "big")
 
 
@@ -76,29 +83,34 @@ class KeyMaker:
         if kind is Accepted:
             self._accepted(event, keys)  # type: ignore[arg-type]
         elif kind is Started:
-            keys.add(number_key(b"m", event.message))  # type: ignore[attr-defined]
+            keys.add(message_key(event.message))  # type: ignore[attr-defined]
+            keys.add(number_key(b"d", event.delivery))  # type: ignore[attr-defined]
             keys.add(self._text(b"a", fold(event.address)))  # type: ignore[attr-defined]
+        elif kind is Settled:
+            keys.add(message_key(event.message))  # type: ignore[attr-defined]
+            if event.channel == "remote":  # type: ignore[attr-defined]
+                for name in ids_in(event.text):  # type: ignore[attr-defined]
+                    keys.add(text_key(b"r", name))
         elif kind is Refused or kind is Handed:
             self._refused(event, keys)  # type: ignore[arg-type]
-        elif kind is SessionEnded:
+        elif kind is SessionEnded or kind is Noted:
             keys.add(self._text(b"p", event.client.encode()))  # type: ignore[attr-defined]
             if event.code:  # type: ignore[attr-defined]
                 keys.add(number_key(b"c", event.code))  # type: ignore[attr-defined]
         else:
             number = getattr(event, "message", 0)
             if number:
-                keys.add(number_key(b"m", number))
+                keys.add(message_key(number))
 
     def _accepted(self, event: Accepted, keys: set[int]) -> None:
-        keys.add(number_key(b"m", event.message))
+        keys.add(message_key(event.message))
         if event.code:
             keys.add(number_key(b"c", event.code))
         if event.origin:
             keys.add(number_key(b"o", event.origin))
-        if event.sender:
-            keys.add(self._text(b"a", fold(event.sender)))
+        self._address(event.sender, keys)
         for recipient in event.recipients:
-            keys.add(self._text(b"a", fold(recipient)))
+            self._address(recipient, keys)
         if event.message_id:
             keys.add(self._text(b"i", bare_message_id(event.message_id)))
         if event.story:
@@ -113,8 +125,16 @@ class KeyMaker:
         if event.code:
             keys.add(number_key(b"c", event.code))
         for address in (event.sender, event.recipient, *event.recipients):
-            if address:
-                keys.add(self._text(b"a", fold(address)))
+            self._address(address, keys)
+
+    def _address(self, address: bytes, keys: set[int]) -> None:
+        """Add the keys of an address: itself and its domain."""
+        if not address:
+            return
+        folded = fold(address)
+        keys.add(self._text(b"a", folded))
+        domain = folded.rpartition(b"@")[2]
+        keys.add(self._text(b"h", domain))
 
     def _text(self, kind: bytes, text: bytes) -> int:
         whole = kind + text
@@ -145,6 +165,19 @@ def pages(entries: Iterable[int]) -> Iterator[tuple[int, bytes]]:
             page.byteswap()
         yield first, page.tobytes()
         start = end
+
+
+def without_key(page: bytes, key: int) -> bytes:
+    """Return a page without the entries of a key."""
+    entries = array("Q")
+    entries.frombytes(page[: len(page) - len(page) % 8])
+    if _IS_SWAPPED:
+        entries.byteswap()
+    start = bisect_left(entries, key << OFFSET_BITS)
+    del entries[start : bisect_left(entries, (key + 1) << OFFSET_BITS, start)]
+    if _IS_SWAPPED:
+        entries.byteswap()
+    return entries.tobytes()
 
 
 def offsets_in_page(page: bytes, key: int) -> list[int]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 
 import apsw
 
-from glassmail.events.case import Coverage
+from glassmail.events.case import Coverage, Near, NearQuery, Visit
 from glassmail.events.codec import AnyEvent
 from glassmail.store.history import days, schema
 from glassmail.store.history.day import Tail
@@ -27,8 +27,10 @@ from glassmail.store.history.keys import (
     offsets_in_page,
 )
 from glassmail.store.history.schema import HistoryError
+from glassmail.store.history.visits import packed, totals, visits_of
 
 CACHED_RECORDS_MAX = 256
+AT_ONCE_MAX = 500  # records of a time that is asked about
 GAP_NS = 3_000_000_000  # commits come every second: a shorter pause is no gap
 GAPS_MAX = 50
 
@@ -73,6 +75,18 @@ class Archive:
             return []
         return sorted(found, reverse=True)
 
+    def records_between(self, day: int, since: int, until: int) -> list[int]:
+        """Return the numbers of a day's records that hold events of a time, newest first."""
+        db = self._file(day)
+        if db is None:
+            return []
+        sql = "SELECT id FROM record WHERE ended>=? AND began<=? ORDER BY id DESC LIMIT ?"
+        try:
+            return [number for (number,) in db.execute(sql, (since, until, AT_ONCE_MAX))]
+        except apsw.Error as error:
+            self._give_up(day, error)
+            return []
+
     def events(self, day: int, number: int) -> list[AnyEvent]:
         """Return the events of a record; nothing when it is gone or damaged."""
         cached = self._cache.get((day, number))
@@ -85,9 +99,13 @@ class Archive:
         try:
             data = db.execute("SELECT data FROM record WHERE id=?", (number,)).get
             events = schema.unpack(data) if data is not None else []
-        except (apsw.Error, HistoryError) as error:
+        except apsw.Error as error:
             self._give_up(day, error)
             return []
+        except HistoryError as error:  # the others may still be read
+            path = days.path_of(self._directory, day)
+            self.unread[day] = f"{path}: record {number}: {error}"
+            events = []
         self._cache[day, number] = events
         if len(self._cache) > CACHED_RECORDS_MAX:
             self._cache.popitem(last=False)
@@ -145,6 +163,30 @@ class Archive:
                 return int(began or 0)
         return 0
 
+    def visits(self, query: NearQuery) -> tuple[Near, list[Visit]]:
+        """Tell who connected, summed up by client, newest first."""
+        ends = [network.split(" ", 1) for network in query.networks if " " in network]
+        ranges = [(packed(low), packed(high)) for low, high in ends]
+        found: dict[str, Visit] = {}
+        clients = sessions = 0
+        for day in self.days:
+            if query.since and day < days.day_of(query.since):
+                continue
+            if query.until and day > days.day_of(query.until):
+                continue
+            db = self._file(day)
+            if db is None:
+                continue
+            try:
+                counted = totals(db)
+                for visit in visits_of(db, ranges, query.names):
+                    found[visit.client] = summed(found.get(visit.client), visit)
+            except apsw.Error:
+                continue  # written before visits were counted
+            clients, sessions = clients + counted[0], sessions + counted[1]
+        newest = sorted(found.values(), key=lambda visit: visit.last, reverse=True)
+        return Near(clients, sessions, self.coverage()), newest
+
     def close(self) -> None:
         """Close the files."""
         for db in self._files.values():
@@ -176,6 +218,18 @@ class Archive:
             tail = _make_tail(db) if given is None else Tail(given.first, sorted(given.entries))
             self._tails[day] = tail
         return tail
+
+
+def summed(before: Visit | None, visit: Visit) -> Visit:
+    """Add a client's visits to those before; a name that is known stays."""
+    if before is None:
+        return visit
+    return Visit(
+        visit.client, visit.name or before.name, visit.helo or before.helo,
+        min(before.first, visit.first), max(before.last, visit.last),
+        before.sessions + visit.sessions, before.accepted + visit.accepted,
+        before.refused + visit.refused, before.broken + visit.broken,
+    )  # fmt: skip
 
 
 def _open(path: str) -> apsw.Connection:

@@ -7,6 +7,7 @@ page      sorted entries (keys.pages); id is the segment's number and the page's
 run       when the log process took events: a stretch between two runs is a gap.
 gap       events that are known to be missing, with a sentence.
 fact      the last row number of the queue's facts that is held, per queue store.
+visit     the sessions of each client address (visits).
 """
 
 import zlib
@@ -17,6 +18,7 @@ import msgspec
 from glassmail.events import codec
 from glassmail.events.codec import AnyEvent
 from glassmail.store.history.keys import HASH_BITS
+from glassmail.store.history.visits import TABLE as VISIT_TABLE
 
 APPLICATION_ID = 0x676C6869  # "glhi"
 PLAIN_BYTES_MAX = 400  # shorter records are not worth compressing
@@ -65,7 +67,7 @@ def open_for_writing(path: str) -> apsw.Connection:
         db.execute("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000")
         db.execute("PRAGMA cache_size=-4000")
         db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        db.execute(TABLES)
+        db.execute(TABLES + VISIT_TABLE)
     except (apsw.CorruptError, apsw.NotADBError) as error:
         raise HistoryError(f"{path}: {error}", is_damaged=True) from error
     except apsw.Error as error:
@@ -75,21 +77,38 @@ def open_for_writing(path: str) -> apsw.Connection:
 
 def pack(batches: list[bytes]) -> bytes:
     """Make a record of encoded batches."""
-    data = _packer.encode(batches)
-    if len(data) <= PLAIN_BYTES_MAX:
-        return _PLAIN + data
-    return _DEFLATED + zlib.compress(data, 1)  # 3 us a message for a tenth of the size
+    return repacked(_packer.encode(batches))
 
 
 def unpack(data: bytes) -> list[AnyEvent]:
     """Return the events of a record; raises HistoryError when it is damaged."""
     try:
-        body = data[1:]
-        if data[:1] == _DEFLATED:
-            body = zlib.decompressobj().decompress(body, RECORD_BYTES_MAX)
+        body = unpacked(data)
         return [event for batch in _unpacker.decode(body) for event in codec.decode(batch)]
     except (zlib.error, msgspec.MsgspecError) as error:
         raise HistoryError(f"a record is damaged: {error}") from error
+
+
+def batches(data: bytes) -> list[tuple[bytes, list[AnyEvent]]]:
+    """Return the encoded batches of a record with their events; raises HistoryError."""
+    try:
+        return [(batch, codec.decode(batch)) for batch in _unpacker.decode(unpacked(data))]
+    except (zlib.error, msgspec.MsgspecError) as error:
+        raise HistoryError(f"a record is damaged: {error}") from error
+
+
+def unpacked(data: bytes) -> bytes:
+    """Return the encoded batches of a record; raises zlib.error when it is damaged."""
+    if data[:1] == _DEFLATED:
+        return zlib.decompressobj().decompress(data[1:], RECORD_BYTES_MAX)
+    return data[1:]
+
+
+def repacked(body: bytes) -> bytes:
+    """Make a record of encoded batches that were one before."""
+    if len(body) <= PLAIN_BYTES_MAX:
+        return _PLAIN + body
+    return _DEFLATED + zlib.compress(body, 1)  # 3 us a message for a tenth of the size
 
 
 def page_id(segment: int, key: int) -> int:

@@ -6,15 +6,16 @@ Purpose:
     its forwards and bounces down to the last of them.
 
 Always:
-    - Work is bounded: RECORDS_MAX records are read to count matches, EVENTS_MAX events are given
-      per case, and what was left out is counted.
+    - Work is bounded: COUNTING_S seconds and RECORDS_MAX records are read to count matches,
+      EVENTS_MAX events are given per case, and what was left out is counted.
     - On a busy day each look-up without a time costs a page of every segment: once a moment is
       known, only the segments around it are searched first.
     - Message numbers of a queue store made anew begin again: events of a number belong to the
       acceptance before them.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 from glassmail.events import codec
 from glassmail.events.case import Case, Found, Query
@@ -22,12 +23,14 @@ from glassmail.events.codec import AnyEvent
 from glassmail.events.queue import Accepted, Ended
 from glassmail.events.smtpd import Handed, Refused, SessionEnded
 from glassmail.store.history.days import day_of
-from glassmail.store.history.keys import number_key
-from glassmail.store.history.matching import keys_of, matches
+from glassmail.store.history.keys import message_key, number_key
+from glassmail.store.history.matching import is_wanted, keys_of, matches, restricting_keys
 from glassmail.store.history.reader import Archive
+from glassmail.store.history.viewing import visible
 
 RECORDS_MAX = 2_000  # read to find and count matches
 CASES_COUNTED_MAX = 1_000
+COUNTING_S = 0.4  # for matches beyond those that are told
 EVENTS_MAX = 4_000  # of one case
 CASE_BYTES_MAX = 2_000_000  # encoded; it travels in one frame
 FAMILY_MAX = 50  # messages of one case
@@ -42,14 +45,18 @@ _Identity = tuple[str, int, int]  # ("m", message, accepted at) or ("s", code, p
 class Search:
     """One search over an archive."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, clock: Callable[[], float] = time.monotonic) -> None:
+        """Search an archive; the clock bounds the time for counting."""
         self._archive = archive
+        self._clock = clock
         self._records_read = 0
 
     def find(self, query: Query) -> tuple[Found, list[Case]]:
-        """Find the cases of a query, newest first."""
+        """Find the cases of a query, newest first; others are counted as long as time is left."""
+        deadline = self._clock() + COUNTING_S
         cases: list[Case] = []
         seen: set[_Identity] = set()
+        unwanted = 0
         is_more = False
         for event in self._seeds(query):
             root = self._root(event, query)
@@ -59,22 +66,33 @@ class Search:
             if identity in seen:
                 continue
             seen.add(identity)
-            if len(cases) < query.most:
-                cases.append(self._case(root))
-            if len(seen) >= CASES_COUNTED_MAX:
+            if not is_wanted((event, root), query):
+                unwanted += 1
+                continue
+            case = self._case(root) if len(cases) < query.most else None
+            if query.viewer:
+                # What is somebody else's is not even counted.
+                case = visible(case, query.viewer) if case is not None else None
+                if case is None:
+                    unwanted += 1
+            if case is not None:
+                cases.append(case)
+            is_late = len(cases) >= query.most and self._clock() > deadline
+            if len(seen) >= CASES_COUNTED_MAX or is_late:
                 is_more = True
                 break
         is_more = is_more or self._records_read >= RECORDS_MAX
-        found = Found(
-            len(seen), is_more, self._archive.coverage(), tuple(self._archive.unread.values())
-        )
+        count, coverage = len(seen) - unwanted, self._archive.coverage()
+        found = Found(count, is_more, coverage, tuple(self._archive.unread.values()))
+        # Newest beginning first: an old message may have had its last attempt a moment ago.
+        cases.sort(key=lambda case: case.at, reverse=True)
         return found, cases
 
     # --- what matches ---
 
     def _seeds(self, query: Query) -> Iterator[AnyEvent]:
         """Yield the events that match, newest first."""
-        keys = keys_of(query)
+        keys, also = keys_of(query), restricting_keys(query)
         for day in reversed(self._archive.days):
             if query.since and day < day_of(query.since):
                 return
@@ -83,6 +101,11 @@ class Search:
             numbers: set[int] = set()
             for key in keys:
                 numbers.update(self._archive.records(day, key, query.since, query.until))
+            if "time" in query.kinds:
+                numbers.update(self._archive.records_between(day, query.since, query.until))
+            for key in also if numbers else ():
+                # An acceptance or refusal names sender and recipient: one record holds both.
+                numbers &= set(self._archive.records(day, key, query.since, query.until))
             for number in sorted(numbers, reverse=True):
                 if self._records_read >= RECORDS_MAX:
                     return
@@ -133,7 +156,7 @@ class Search:
 
     def _accepted(self, number: int, before: int) -> Accepted | None:
         """Return the newest acceptance of a message number that is not after a moment."""
-        key = number_key(b"m", number)
+        key = message_key(number)
         near = max(0, before - NEAR_NS)
         best = self._newest(self._between(key, near, before), number, before)
         if best is not None:
@@ -171,7 +194,7 @@ class Search:
             events = self._of_message(message, 0, day_of(root.at))
         events = sorted(dict.fromkeys(events), key=lambda event: event.at)
         kept, data = _fitting(events)
-        return Case(message, code, part, data, len(events) - kept)
+        return Case(message, code, part, data, len(events) - kept, root.at)
 
     def _family(self, root: Accepted) -> list[AnyEvent]:
         """Gather a message, its bounces and forwards, theirs, and so on."""
@@ -192,7 +215,7 @@ class Search:
 
     def _of_message(self, number: int, since: int, first_day: int) -> list[AnyEvent]:
         """Return a message's events from its acceptance to its end."""
-        key = number_key(b"m", number)
+        key = message_key(number)
         if since:
             events = self._life(self._between(key, since, since + NEAR_NS), number, since)
             if events and isinstance(events[-1], Ended):

@@ -20,6 +20,7 @@ from glassmail.store.history.day import DayFile, Position, Tail, wall_clock
 from glassmail.store.history.schema import HistoryError
 
 DIRECTORY_MODE = 0o700
+SWEEP_NS = 3_600_000_000_000
 OPEN_DAYS_NS = 600_000_000_000  # an earlier day's file is closed when unused for so long
 
 
@@ -27,7 +28,11 @@ class History:
     """All days, open for writing."""
 
     def __init__(
-        self, directory: str, keep_days: int, clock: Callable[[], int] = wall_clock
+        self,
+        directory: str,
+        keep_days: int,
+        clock: Callable[[], int] = wall_clock,
+        keep_bytes: int = 0,
     ) -> None:
         """Open the history; raises HistoryError.
 
@@ -35,14 +40,16 @@ class History:
             directory: made when missing.
             keep_days: how many days are kept, today included.
             clock: nanoseconds since 1970.
+            keep_bytes: how large all files together may be, 0 for no limit; today's stays whole.
         """
+        self._keep_bytes = keep_bytes
         self._directory = directory
         self._keep_days = keep_days
         self._clock = clock
         self._files: dict[int, DayFile] = {}
         self._fact_day = 0
         self._is_running = False
-        self._swept_on = 0
+        self._sweep_at = 0
         self._unkept = 0  # session and process events since the last commit
         self._lost = 0  # of those, what failed commits cost
         self.pending_bytes = 0
@@ -58,6 +65,12 @@ class History:
     def durable(self) -> Position:
         """How far the queue's facts are on the disk."""
         return self._durable
+
+    @property
+    def settled_before(self) -> int:
+        """The first day that something may still be added to: sessions' yesterday, or facts'."""
+        today = days.day_of(self._clock())
+        return min([today - 1, self._fact_day, *self._files])
 
     @property
     def tails(self) -> dict[int, Tail]:
@@ -142,7 +155,7 @@ class History:
         self._durable = self._held
         self._lost = self._unkept = 0
         self._close_unused(now, today)
-        if today != self._swept_on:
+        if now >= self._sweep_at:
             self._sweep()
         return self._durable
 
@@ -188,13 +201,23 @@ class History:
                 file.close()
 
     def _sweep(self) -> None:
-        """Remove the days that are kept no longer; once a day."""
-        self._swept_on = days.day_of(self._clock())
-        first = self._swept_on - self._keep_days + 1
+        """Remove the days that are kept no longer: at midnight, and each hour for their size."""
+        now = self._clock()
+        today = days.day_of(now)
+        self._sweep_at = min((today + 1) * days.DAY_NS, now + SWEEP_NS)
+        first = today - self._keep_days + 1
         for day in [day for day in self._files if day < first]:
             self._files.pop(day).close()
+        places = [self._directory, *days.imports_in(self._directory)]
         try:
-            days.remove_before(self._directory, first)
+            for place in places:
+                days.remove_before(place, first)
+            if self._keep_bytes:
+                keep_from = min([today, *self._files])
+                days.remove_beyond(places, self._keep_bytes, keep_from)
+            for place in places[1:]:
+                if not os.listdir(place):
+                    os.rmdir(place)
         except OSError as error:
             raise HistoryError(f"{self._directory}: {error.strerror or error}") from error
 

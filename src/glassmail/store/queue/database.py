@@ -20,7 +20,7 @@ from typing import cast
 import apsw
 
 from glassmail.core.model import code
-from glassmail.store.queue.rows import LOCAL, NewMessage, Settlement, Stored, Waiting
+from glassmail.store.queue.rows import LOCAL, NewMessage, Settlement, Stored, Waiting, WaitingRow
 from glassmail.store.queue.schema import (
     WAITING,
     WAL_PAGES_CHECKPOINT,
@@ -298,6 +298,21 @@ class QueueStore:
             (after, limit),
         )
         return [Stored(*row) for row in rows]
+
+    def waiting_page(self, after: int, limit: int) -> tuple[list[WaitingRow], int]:
+        """Recipients that wait, of `limit` messages after a number; and where to go on, or 0."""
+        last = self._db.execute(
+            "SELECT id FROM message WHERE id>? ORDER BY id LIMIT 2 OFFSET ?", (after, limit - 1)
+        ).fetchall()
+        until = cast("int", last[0][0]) if len(last) == 2 else 0
+        rows = self._db.execute(
+            "SELECT m.id,m.born,m.kind,m.sender,m.held,r.channel,r.address,r.text,"
+            "CASE r.channel WHEN 0 THEN m.due_local ELSE m.due_remote END"
+            " FROM message m JOIN recipient r ON r.message=m.id"
+            " WHERE m.id>? AND m.id<=? AND r.state=0 ORDER BY m.id,r.number",
+            (after, until or 2**63 - 1),
+        )
+        return [WaitingRow(*row) for row in rows], until
 
     def recipients(self, message: int) -> list[tuple[int, int, int, bytes, bytes, bytes]]:
         """All recipients of a message: (number, channel, state, original, address, text)."""

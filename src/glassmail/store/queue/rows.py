@@ -81,3 +81,17 @@ class Settlement(NamedTuple):
     number: int
     state: int
     text: bytes
+
+
+class WaitingRow(NamedTuple):
+    """A recipient that waits, and what live views need of its message."""
+
+    message: int
+    born: int
+    kind: str
+    sender: bytes
+    is_held: bool
+    channel: int
+    address: bytes
+    text: bytes
+    due: int | None

@@ -1,0 +1,146 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glassmail.core.formats.tai64n import label
+from glassmail.core.model import code as codes
+from glassmail.explain.question import Limits, QuestionError, understand
+from tests.store.history.story import NOON, S
+
+CODE = 12345678901
+TRACE = codes.render(CODE).decode()
+BOUNCE = f"""Hi. This is the qmail-send program at mx.example.test.
+I'm afraid I wasn't able to deliver your message to the following addresses.
+This is a permanent error; I've given up. Sorry it didn't work out.
+
+<rcpt5@remote.test>:
+127.0.0.1 does not like recipient.
+Remote host said: 550 5.1.1 really not
+Giving up on 127.0.0.1.
+
+--- Below this line is a copy of the message.
+
+Return-Path: <quser@example.test>
+Received: (qmail 17 invoked from network); 20 Nov 2026 12:00:00 -0000
+Received: from mx.src.test (192.0.2.7)
+  by mx.example.test with SMTP (trace {TRACE}/1); 20 Nov 2026 12:00:00 -0000
+Message-ID: <1.2@src.test>
+Subject: x
+
+body with other@address.test
+"""
+
+
+def readings(text, **more):
+    question = understand(text, NOON, **more)
+    return [(reading.query.kinds[0], reading.query.text or reading.query.number)
+            for reading in question.readings]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("#7", ("message", 7)),
+        ("7", ("message", 7)),
+        (TRACE, ("code", CODE)),
+        ("192.0.2.7", ("client", "192.0.2.7")),
+        ("<joe@here.test>", ("address", "joe@here.test")),
+        ("4XyZ12abc", ("remote_id", "4XyZ12abc")),
+        ("1795176000.M5R0.mx.here.test,S=900,W=920:2,S", ("message", 5)),
+        ("new/1795176000.M5R0.mx.here.test,S=900,W=920", ("message", 5)),
+        ("end msg 7", ("message", 7)),
+        ("info msg 7: bytes 900 from <a@src.test> qp 7 uid 995", ("message", 7)),
+        ("starting delivery 3: msg 7 to local joe@here.test", ("message", 7)),
+        ("delivery 3: success: did_1+0+0/", ("delivery", 3)),
+        ("bounce msg 7 qp 29941", ("message", 7)),
+        ("tcpserver: ok 123 mx.test:10.0.0.1:25 h.test:192.0.2.1::4711", ("client", "192.0.2.1")),
+        (f"553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1) [{TRACE}]",
+         ("code", CODE)),
+        (f"refused {TRACE}/1 192.0.2.7:4711 - helo x rcpt from <a@b> to <c@d> by rcpthosts: 553_x",
+         ("code", CODE)),
+        ("smtp; 250 2.0.0 Ok: queued as 4XyZ12abc", ("remote_id", "4XyZ12abc")),
+        ("550 5.1.1 <joe@there.test>: Recipient unknown", ("address", "joe@there.test")),
+        ("Message-ID: <1.2@src.test>", ("message_id", "1.2@src.test")),
+        ('{"record":"delivery","time":"2026-11-20T12:00:00.000001Z","message":7}', ("message", 7)),
+        ("record=end time=2026-11-20T12:00:00.000001Z message=7", ("message", 7)),
+        (BOUNCE, ("code", CODE)),
+    ],
+)  # fmt: skip
+def test_what_a_person_has_in_hand(text, first):
+    assert readings(text)[0] == first
+
+
+def test_a_bounce_names_the_recipient_that_failed_and_the_message():
+    found = readings(BOUNCE)
+    assert ("message_id", "1.2@src.test") in found
+    assert ("address", "rcpt5@remote.test") in found
+    assert ("address", "other@address.test") not in found
+    question = understand(BOUNCE, NOON)
+    assert question.advice.id == "their_no_mailbox"
+    assert "rcpt5@remote.test" in question.advice.fault or "does not know" in question.advice.fault
+    assert question.header.startswith("Return-Path")
+
+
+def test_a_log_line_is_looked_for_at_its_time():
+    line = (label(NOON) + b" delivery 3: success: did_1+0+0/").decode()
+    query = understand(line, NOON).readings[0].query
+    assert query.since < NOON < query.until < NOON + 60 * S
+    assert understand("delivery 3: success: ", NOON).readings[0].query.since == 0
+
+
+def test_limits_hold_for_every_reading():
+    question = understand(BOUNCE, NOON, Limits(NOON, NOON + S, "a@src.test", "@here.test"))
+    for reading in question.readings:
+        query = reading.query
+        assert query.since >= NOON
+        assert 0 < query.until <= NOON + S
+        assert (query.sender, query.recipient) == ("a@src.test", "@here.test")
+
+
+def test_from_and_to_alone_are_a_question():
+    assert readings("", limits=Limits(sender="a@src.test", recipient="joe@here.test")) == [
+        ("address", "joe@here.test")
+    ]
+    with pytest.raises(QuestionError, match="whole domain"):
+        understand("", NOON, Limits(recipient="@here.test"))
+
+
+def test_a_known_text_without_names_still_means_something():
+    question = understand("X-Qmail-Scanner-2.08:[mx17] cleanup: parent process died", NOON)
+    assert question.advice.id == "scanner_orphaned"
+    timed = understand(
+        "Nov 20 12:00:00 mx qmail-scanner: X-Qmail-Scanner: parent process died", NOON + S
+    )
+    assert ("time",) in [reading.query.kinds for reading in timed.readings]
+    word = understand("qmail_has_prog_delivery_but_has_x_bit_set", NOON)
+    assert word.advice.id == "dot_qmail_x_bit"
+
+
+def test_a_file_of_a_maildir(tmp_path):
+    (tmp_path / "new").mkdir()
+    path = tmp_path / "new" / "1795176000.M5R0.mx.here.test,S=900,W=920"
+    path.write_bytes(b"Delivered-To: joe@here.test\nReceived: (qmail 5 invoked by uid 7); "
+                     b"20 Nov 2026 12:00:00 -0000\nMessage-ID: <9@x>\n\n"
+                     b"other@body.test\n")  # fmt: skip
+    question = understand(str(path), NOON)
+    assert question.asked == str(path)
+    assert question.is_own_file
+    found = [(r.query.kinds[0], r.query.text or r.query.number) for r in question.readings]
+    assert found[0] == ("message", 5)
+    assert ("message_id", "9@x") in found
+    assert ("address", "other@body.test") not in found
+
+
+@pytest.mark.parametrize("text", ["", " ", "joe", "K7Q2-M4XW-3X", "a\x1b@b", "x" * 2_000 + "@b"])
+def test_what_cannot_be_asked(text):
+    with pytest.raises(QuestionError, match="trace code"):
+        understand(text, NOON)
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_read_or_refused(text):
+    try:
+        question = understand("# " + text.replace("/", " "), NOON)
+    except QuestionError:
+        return
+    assert question.readings or question.header or question.advice.id
