@@ -14,7 +14,6 @@ Always:
 """
 
 import asyncio
-import os
 import socket
 import time
 from collections import Counter
@@ -32,6 +31,7 @@ from glassmail.daemons.life import Life, live
 from glassmail.events.gate import AccountHeld, NetworkBlocked
 from glassmail.events.process import Alerted, SettingBroken, Warned
 from glassmail.net.channel import Channel, peer_credentials
+from glassmail.net.doorway import Doorway, read_message
 from glassmail.net.gate_messages import (
     Alone,
     Block,
@@ -45,7 +45,6 @@ from glassmail.net.gate_messages import (
     Permitted,
     Transcript,
 )
-from glassmail.net.limits import BACKLOG
 from glassmail.net.messages import Failed, Hello, Message, Request
 from glassmail.net.reporter import Reporter, tell_once
 from glassmail.net.unix_listener import listen_unix
@@ -95,7 +94,7 @@ class GateProcess:
         self._reporter = Reporter(place.log_socket, ROLE)
         self._rights = Rights(place.root, life.context.uids)
         self._peers: set[Peer] = set()
-        self._sock: socket.socket | None = None
+        self._door: Doorway | None = None
         self._ticking: asyncio.TimerHandle | None = None
         self.book = GateBook()
         self.keeping = GateKeeping(place.gate_state, self.book, self._warn)
@@ -111,22 +110,17 @@ class GateProcess:
         self._reporter.start()
         self.keeping.load(time.time())
         self._notice.start()
-        sock.setblocking(False)
-        self._sock = sock
-        loop = asyncio.get_running_loop()
-        loop.add_reader(sock.fileno(), self._accept)
+        self._door = Doorway(sock, self._welcome, self._warn)
         self._life.on_reload = self._reload
         self._life.on_stop = self._stop
-        self._ticking = loop.call_later(TICK_S, self._tick)
+        self._ticking = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
     def _reload(self) -> None:
         self._controls.refresh()
 
     def _stop(self) -> None:
-        if self._sock is not None:
-            asyncio.get_running_loop().remove_reader(self._sock.fileno())
-            self._sock.close()
-            self._sock = None
+        if self._door is not None:
+            self._door.close()
         if self._ticking is not None:
             self._ticking.cancel()
         self.keeping.save_now()
@@ -166,19 +160,11 @@ class GateProcess:
 
     # --- peers ---------------------------------------------------------------------------------
 
-    def _accept(self) -> None:
-        assert self._sock is not None
-        for _ in range(BACKLOG):
-            try:
-                sock, _address = self._sock.accept()
-            except OSError:
-                return  # nobody waits, or we are out of descriptors: then they wait in the backlog
-            if len(self._peers) >= CONNECTIONS_MAX:
-                sock.close()
-                continue
-            self._welcome(Peer(*peer_credentials(sock)), sock)
-
-    def _welcome(self, peer: Peer, sock: socket.socket) -> None:
+    def _welcome(self, sock: socket.socket) -> None:
+        if len(self._peers) >= CONNECTIONS_MAX:
+            sock.close()
+            return
+        peer = Peer(*peer_credentials(sock))
         self._peers.add(peer)
         peer.channel = Channel(
             sock,
@@ -206,12 +192,8 @@ class GateProcess:
                 peer.send(message)
 
     def _frame(self, peer: Peer, payload: bytes, descriptors: tuple[int, ...]) -> None:
-        for number in descriptors:
-            os.close(number)  # nobody sends us descriptors
-        try:
-            message = _DECODER.decode(payload)
-        except msgspec.MsgspecError as error:
-            peer.close(f"not a message of ours: {error}")
+        message = read_message(_DECODER, payload, descriptors, peer)
+        if message is None:
             return
         if isinstance(message, Request):
             self._order(peer, message)

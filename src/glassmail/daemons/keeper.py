@@ -31,7 +31,7 @@ from glassmail.daemons.keeper_logins import Logins
 from glassmail.daemons.life import Life, live
 from glassmail.events.process import Alerted, SettingBroken, Warned
 from glassmail.net.channel import Channel, peer_credentials
-from glassmail.net.limits import BACKLOG
+from glassmail.net.doorway import Doorway, read_message
 from glassmail.net.messages import (
     AskVerified,
     Failed,
@@ -120,7 +120,7 @@ class KeeperServer:
         self._reporter = reporter
         self._loop = asyncio.get_running_loop()
         self._channels: set[Channel] = set()
-        self._listener: socket.socket | None = None
+        self._door: Doorway | None = None
         self._welcome_uids = {0, os.geteuid(), os.stat(context.place.root).st_uid}
         if "smtpd" in context.uids:
             self._welcome_uids.add(context.uids["smtpd"][0])
@@ -128,34 +128,20 @@ class KeeperServer:
     def listen(self) -> None:
         """Listen on the supervisor's socket, or one of our own; raises OSError."""
         sock = self._context.internal or listen_unix(self._context.place.keeper_socket)
-        self._listener = sock
-        self._loop.add_reader(sock.fileno(), self._accept, sock)
+        self._door = Doorway(sock, self._open, self._warn)
 
     def close(self) -> None:
         """Stop listening and hang up."""
-        if self._listener is not None:
-            self._loop.remove_reader(self._listener.fileno())
-            self._listener.close()
-            self._listener = None
+        if self._door is not None:
+            self._door.close()
         for channel in tuple(self._channels):
             channel.close("the keeper ends")
         self._logins.close()
 
-    def _accept(self, listener: socket.socket) -> None:
-        for _ in range(BACKLOG):
-            try:
-                sock, _address = listener.accept()
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                self._warn(f"cannot accept on the keeper's socket: {error}")
-                return
-            if len(self._channels) >= CONNECTIONS_MAX:
-                sock.close()
-                continue
-            self._open(sock)
-
     def _open(self, sock: socket.socket) -> None:
+        if len(self._channels) >= CONNECTIONS_MAX:
+            sock.close()
+            return
         _pid, uid, _gid = peer_credentials(sock)
         allowance = Allowance(LOOKUPS_A_SECOND_MAX, self._loop.time())
         channel = Channel(
@@ -176,12 +162,8 @@ class KeeperServer:
         payload: bytes,
         descriptors: tuple[int, ...],
     ) -> None:
-        for number in descriptors:
-            os.close(number)  # nobody sends us descriptors
-        try:
-            message = _DECODER.decode(payload)
-        except msgspec.MsgspecError as error:
-            channel.close(f"not a message of ours: {error}")
+        message = read_message(_DECODER, payload, descriptors, channel)
+        if message is None:
             return
         if isinstance(message, Lookup):
             answer, steps = self._look_up(message.recipient, allowance)

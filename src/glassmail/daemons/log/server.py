@@ -1,7 +1,5 @@
 """The log's socket: who tells events, who asks what happened."""
 
-import asyncio
-import os
 import socket
 from collections.abc import Callable
 
@@ -10,7 +8,7 @@ import msgspec
 from glassmail.daemons.log.limits import CONNECTIONS_MAX
 from glassmail.daemons.log.rights import Rights
 from glassmail.net.channel import Channel, peer_credentials
-from glassmail.net.limits import BACKLOG
+from glassmail.net.doorway import Doorway, read_message
 from glassmail.net.messages import (
     Facts,
     FactsKept,
@@ -85,7 +83,7 @@ class LogServer:
         self._on_facts = on_facts
         self._on_request = on_request
         self._peers: set[Peer] = set()
-        self._sock: socket.socket | None = None
+        self._door: Doorway | None = None
         self.on_gone: Callable[[], None] = lambda: None
 
     @property
@@ -101,10 +99,10 @@ class LogServer:
         """Rows of the last pulses."""
         return [row for peer in self._peers for row in peer.rows]
 
-    def listen(self, sock: socket.socket | None) -> None:
+    def listen(self, sock: socket.socket | None, warn: Callable[[str], None]) -> None:
         """Listen on the supervisor's socket, or make one; raises OSError."""
-        self._sock = sock if sock is not None else listen_unix(self._path)
-        asyncio.get_running_loop().add_reader(self._sock.fileno(), self._accept)
+        listener = sock if sock is not None else listen_unix(self._path)
+        self._door = Doorway(listener, self._welcome, warn)
 
     def confirm(self, last: int) -> None:
         """Tell the queue up to which row its facts are durable."""
@@ -120,10 +118,8 @@ class LogServer:
 
     def stop_listening(self) -> None:
         """Take no new connections."""
-        if self._sock is not None:
-            asyncio.get_running_loop().remove_reader(self._sock.fileno())
-            self._sock.close()
-            self._sock = None
+        if self._door is not None:
+            self._door.close()
 
     def close(self) -> None:
         """Stop listening and hang up on everybody."""
@@ -131,22 +127,11 @@ class LogServer:
         for peer in list(self._peers):
             peer.close("the log ends")
 
-    def _accept(self) -> None:
-        assert self._sock is not None
-        for _ in range(BACKLOG):
-            try:
-                sock, _address = self._sock.accept()
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError:
-                return  # out of descriptors: the connection waits in the backlog
-            if len(self._peers) >= CONNECTIONS_MAX:
-                sock.close()
-                continue
-            peer = Peer(*peer_credentials(sock))
-            self._welcome(peer, sock)
-
-    def _welcome(self, peer: Peer, sock: socket.socket) -> None:
+    def _welcome(self, sock: socket.socket) -> None:
+        if len(self._peers) >= CONNECTIONS_MAX:
+            sock.close()
+            return
+        peer = Peer(*peer_credentials(sock))
         self._peers.add(peer)
         peer.channel = Channel(
             sock,
@@ -160,12 +145,8 @@ class LogServer:
         self.on_gone()
 
     def _frame(self, peer: Peer, payload: bytes, descriptors: tuple[int, ...]) -> None:
-        for number in descriptors:
-            os.close(number)  # nobody sends us descriptors
-        try:
-            message = _DECODER.decode(payload)
-        except msgspec.MsgspecError as error:
-            peer.close(f"not a message of ours: {error}")
+        message = read_message(_DECODER, payload, descriptors, peer)
+        if message is None:
             return
         match message:
             case Tell():

@@ -75,7 +75,7 @@ class LogProcess:
         )  # fmt: skip
         life.on_stop = self.stop
         self._server.on_gone = self._maybe_end
-        self._server.listen(context.internal)
+        self._server.listen(context.internal, self._warn)
         for text in self._texts.begin():  # logged where it can be; else this is all there is
             sys.stderr.write(f"log: {text}\n")
 
@@ -98,12 +98,14 @@ class LogProcess:
             if number > self._text_last:
                 self._text_last = number
                 if events is None:
-                    text = f"batch {number} of the queue's facts cannot be read"
-                    self._texts.add([Warned(time.time_ns(), ROLE, text)])
+                    self._warn(f"batch {number} of the queue's facts cannot be read")
                 else:
                     self._texts.add(events)
                     self._live.add(events)
         self._keeping.add_facts(facts.store, rows)
+
+    def _warn(self, text: str) -> None:
+        self._texts.add([Warned(time.time_ns(), ROLE, text)])
 
     def _asked(self, peer: Peer, request: Request) -> None:
         if request.verb == "live":

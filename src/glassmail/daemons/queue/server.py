@@ -1,13 +1,10 @@
 """The queue's socket: accepting peers, hearing their role, passing on what they say."""
 
-import asyncio
 import grp
 import os
 import pwd
 import socket
 import time
-
-import msgspec
 
 from glassmail.daemons.queue.admin import Administration
 from glassmail.daemons.queue.limits import CONNECTIONS_MAX, CONNECTIONS_PER_UID_MAX
@@ -21,7 +18,7 @@ from glassmail.daemons.queue.peers import (
 )
 from glassmail.daemons.queue.process import QueueProcess
 from glassmail.net.channel import Channel, peer_credentials
-from glassmail.net.limits import BACKLOG
+from glassmail.net.doorway import Doorway, read_message
 from glassmail.net.messages import (
     Codes,
     Enqueue,
@@ -36,7 +33,6 @@ from glassmail.net.unix_listener import listen_unix
 
 GROUP = "glass"  # its members see everybody's mail
 CODES_AT_ONCE = 1_024
-ACCEPT_REST_S = 0.2
 
 
 class QueueServer:
@@ -49,34 +45,12 @@ class QueueServer:
         self._administration = Administration(process)
         self._uids = tuple(self._context.uids.values())
         self._owner = os.stat(self._context.place.root).st_uid
-        self._sock: socket.socket | None = None
+        self._door: Doorway | None = None
 
     def listen(self) -> None:
         """Take connections."""
         sock = self._context.internal or listen_unix(self._context.place.queue_socket)
-        self._sock = sock
-        asyncio.get_running_loop().add_reader(sock.fileno(), self._accept)
-
-    def _accept(self) -> None:
-        assert self._sock is not None
-        for _ in range(BACKLOG):
-            try:
-                sock, _address = self._sock.accept()
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                self._process.warn(f"cannot accept on the queue's socket: {error}")
-                self._rest()
-                return
-            self._welcome(sock)
-
-    def _rest(self) -> None:
-        """Accept nothing for a moment: the trouble (no descriptors left) would only repeat."""
-        assert self._sock is not None
-        loop = asyncio.get_running_loop()
-        number = self._sock.fileno()
-        loop.remove_reader(number)
-        loop.call_later(ACCEPT_REST_S, loop.add_reader, number, self._accept)
+        self._door = Doorway(sock, self._welcome, self._process.warn)
 
     def _welcome(self, sock: socket.socket) -> None:
         pid, uid, _gid = peer_credentials(sock)
@@ -107,12 +81,8 @@ class QueueServer:
             self._process.schedule()
 
     def _frame(self, peer: Peer, payload: bytes, descriptors: tuple[int, ...]) -> None:
-        for number in descriptors:
-            os.close(number)  # nobody sends us descriptors
-        try:
-            message = DECODER.decode(payload)
-        except msgspec.MsgspecError as error:
-            peer.close(f"not a message of ours: {error}")
+        message = read_message(DECODER, payload, descriptors, peer)
+        if message is None:
             return
         self._said(peer, message)
 
@@ -170,10 +140,8 @@ class QueueServer:
 
     def close(self) -> None:
         """Stop listening."""
-        if self._sock is not None:
-            asyncio.get_running_loop().remove_reader(self._sock.fileno())
-            self._sock.close()
-            self._sock = None
+        if self._door is not None:
+            self._door.close()
 
 
 def _members() -> frozenset[int]:
