@@ -12,8 +12,7 @@ Always:
 """
 
 import os
-import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from glassmail.admin import accounts, certificate, domain_files, reach, site_layout, system_users
@@ -87,19 +86,10 @@ def make_site(plan: Plan) -> Made:
     """
     refuse_existing(plan.root)
     domains = _check(plan)
-    parent = os.path.dirname(plan.root)
-    staging = os.path.join(parent, f".{os.path.basename(plan.root)}.new.{os.getpid()}")
     try:
-        os.makedirs(parent, exist_ok=True)
-        ids, users = _users(plan)
-        _check_reach(plan, ids)
-        shutil.rmtree(staging, ignore_errors=True)  # of a killed run with our process id
-        try:
-            _fill(plan, staging, ids, domains)
-            site_layout.sync_tree(staging)
-            site_layout.put_in_place(staging, plan.root)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)  # gone already when all went well
+        ids, users = find_users(plan.root, plan.users, is_one_user=plan.is_one_user)
+        check_reach(plan.root, ids, is_one_user=plan.is_one_user)
+        site_layout.build(plan.root, lambda staging: _fill(plan, staging, ids, domains))
     except (AccountError, edit.EditError, system_users.UsersError) as error:
         raise InitError(str(error)) from error
     except OSError as error:
@@ -128,13 +118,13 @@ def _check(plan: Plan) -> tuple[bytes, ...]:
     """Refuse what cannot be made, before anything is; return the virtual domains in order."""
     try:
         accounts.check_domain(plan.host)
-        listen.parse("\n".join(_listeners(plan)).encode("utf-8"), "--listen")
+        _listeners(plan)
         named = [_parts(address)[1] for address, _password in plan.mailboxes]
         named += [domain for domain, _argument in plan.catch_alls]
         named += [*plan.domains]
         named += [_parts(address)[1] for address, _target in plan.aliases]
         domains = dict.fromkeys(accounts.check_domain(domain) for domain in named)
-    except (AccountError, listen.ListenError) as error:
+    except AccountError as error:
         raise InitError(str(error), 2) from error
     if not any(plan.host == _parts(address)[1] for address, _ in plan.mailboxes):
         domains.pop(plan.host, None)  # an alias at the host itself stands in alias/
@@ -149,24 +139,38 @@ def _parts(address: bytes) -> tuple[bytes, bytes]:
     return accounts.check_name(local), domain
 
 
-def _listeners(plan: Plan) -> Sequence[str]:
-    if plan.listeners:
-        return plan.listeners
-    return ROOT_LISTENERS if os.geteuid() == 0 and not plan.is_one_user else USER_LISTENERS
+def _listeners(plan: Plan) -> tuple[str, ...]:
+    return checked_listeners(plan.listeners, is_one_user=plan.is_one_user)
 
 
-def _users(plan: Plan) -> tuple[Ids, tuple[str, ...]]:
-    if plan.is_one_user or os.geteuid() != 0:
+def checked_listeners(chosen: Sequence[str], *, is_one_user: bool) -> tuple[str, ...]:
+    """Return the lines for control/listen, the default ones without a choice; raises InitError."""
+    if not chosen:
+        return ROOT_LISTENERS if os.geteuid() == 0 and not is_one_user else USER_LISTENERS
+    try:
+        listen.parse("\n".join(chosen).encode("utf-8"), "--listen")
+    except listen.ListenError as error:
+        raise InitError(str(error), 2) from error
+    return tuple(chosen)
+
+
+def find_users(
+    root: str, users: Mapping[str, SystemUser], *, is_one_user: bool
+) -> tuple[Ids, tuple[str, ...]]:
+    """Return role -> (uid, gid), and what had to be made; raises UsersError."""
+    if is_one_user or os.geteuid() != 0:
         return site_layout.one_user_ids(os.geteuid(), os.getegid()), ()
-    place = Place(plan.root)
-    homes = {"alias": place.alias, "keeper": plan.root}
-    return system_users.make_missing(plan.users, homes)
+    homes = {"alias": Place(root).alias, "keeper": root}
+    return system_users.make_missing(users, homes)
 
 
-def _check_reach(plan: Plan, ids: Ids) -> None:
-    if plan.is_one_user or os.geteuid() != 0:
+def check_reach(root: str, ids: Ids, *, is_one_user: bool) -> None:
+    """Raise InitError, exit code 111, when a daemon's user cannot reach what it needs."""
+    if is_one_user or os.geteuid() != 0:
         return
-    paths = (os.path.dirname(plan.root), *reach.needed_paths(plan.root)[1:])
+    parent = os.path.dirname(root)
+    os.makedirs(parent, exist_ok=True)
+    paths = (parent, *reach.needed_paths(root)[1:])
     closed = reach.first_closed(paths, ids)
     if closed is not None:
         raise InitError(closed.sentence, 111)

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+from collections.abc import Callable
 from typing import NamedTuple
 
 from glassmail.admin.system_users import Ids
@@ -47,8 +48,35 @@ DIRECTORIES = (
 )
 
 
+def build(root: str, fill: Callable[[str], None]) -> None:
+    """Make a site beside ROOT and rename it to ROOT, so that a killed run leaves no half of one.
+
+    Args:
+        root: where the site shall be.
+        fill: fills the directory that it is given, which does not exist yet.
+
+    Raises:
+        OSError: when a directory cannot be made or moved.
+        EditError: when a mount point cannot be filled.
+    """
+    parent = os.path.dirname(root)
+    staging = os.path.join(parent, f".{os.path.basename(root)}.new.{os.getpid()}")
+    os.makedirs(parent, exist_ok=True)
+    shutil.rmtree(staging, ignore_errors=True)  # of a killed run with our process id
+    try:
+        fill(staging)
+        sync_tree(staging)
+        put_in_place(staging, root)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)  # gone already when all went well
+
+
 def make_directories(
-    place: Place, ids: Ids, owner: tuple[int, int], administrators: int | None
+    place: Place,
+    ids: Ids,
+    owner: tuple[int, int],
+    administrators: int | None,
+    without: frozenset[str] = frozenset(),
 ) -> None:
     """Make ROOT and every directory of the table.
 
@@ -57,12 +85,15 @@ def make_directories(
         ids: role -> (uid, gid).
         owner: whose the directories without a role are.
         administrators: group of log and history; None leaves them to the log's group.
+        without: paths of the table that are not made.
 
     Raises:
         EditError: when one cannot be made.
     """
     edit.make_directory(place.root, 0o755, owner)
     for directory in DIRECTORIES:
+        if directory.path in without:
+            continue
         uid, gid = ids[directory.role] if directory.role else owner
         if directory.is_for_administrators and administrators is not None:
             gid = administrators

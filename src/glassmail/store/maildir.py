@@ -27,6 +27,7 @@ from glassmail.store.maildir_folders import (
     Folder,
     Folders,
     MaildirError,
+    words_of,
 )
 from glassmail.store.sync import fsync_each
 
@@ -110,7 +111,8 @@ def stage(folder: Folder, name: bytes, top: bytes, letter: Letter) -> Staged:
     try:
         descriptor = os.open(tmp_name, _CREATE, 0o600, dir_fd=folder.tmp)
     except OSError as error:
-        raise MaildirError(TEMPORARY, f"{error}: {os.fsdecode(folder.path)}tmp") from error
+        reason = f"{words_of(error)}: {os.fsdecode(folder.path)}tmp"
+        raise MaildirError(TEMPORARY, reason) from error
     staged = Staged(folder, tmp_name, name, descriptor)
     try:
         _write(descriptor, top, letter)
@@ -124,7 +126,7 @@ def stage(folder: Folder, name: bytes, top: bytes, letter: Letter) -> Staged:
         staged.discard()
         staged.close()
         text = CANNOT_READ if isinstance(error, LetterError) else TEMPORARY
-        raise MaildirError(text, f"{error}: {os.fsdecode(folder.path)}tmp") from error
+        raise MaildirError(text, f"{words_of(error)}: {os.fsdecode(folder.path)}tmp") from error
     return staged
 
 
@@ -145,7 +147,7 @@ def publish(staged: Staged) -> None:
         os.rename(staged.tmp_name, staged.name, src_dir_fd=folder.tmp, dst_dir_fd=folder.new)
     except OSError as error:
         staged.discard()
-        raise MaildirError(TEMPORARY, f"{error}: {os.fsdecode(staged.path)}") from error
+        raise MaildirError(TEMPORARY, f"{words_of(error)}: {os.fsdecode(staged.path)}") from error
 
 
 def commit(files: Sequence[Staged]) -> list[MaildirError | None]:
@@ -170,7 +172,8 @@ def commit(files: Sequence[Staged]) -> list[MaildirError | None]:
         error = failed.get(id(staged))
         if error is not None:
             staged.discard()
-            results.append(MaildirError(TEMPORARY, f"{error}: {os.fsdecode(staged.path)}"))
+            where = os.fsdecode(staged.path)
+            results.append(MaildirError(TEMPORARY, f"{words_of(error)}: {where}"))
             continue
         try:
             publish(staged)
@@ -190,7 +193,8 @@ def commit(files: Sequence[Staged]) -> list[MaildirError | None]:
     for index, staged in enumerate(files):
         error = touched.get(staged.folder.new)
         if error is not None and results[index] is None:
-            results[index] = MaildirError(TEMPORARY, f"{error}: {os.fsdecode(staged.folder.path)}")
+            where = os.fsdecode(staged.folder.path)
+            results[index] = MaildirError(TEMPORARY, f"{words_of(error)}: {where}")
     return results
 
 

@@ -26,6 +26,12 @@ _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_PLACE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+def words_of(error: Exception) -> str:
+    """What went wrong, without the number and the path that Python adds to an OSError."""
+    words = error.strerror if isinstance(error, OSError) else ""
+    return (words or str(error)).lower()
+
+
 class MaildirError(Exception):
     """A message cannot be put there now. `text` is qmail's, `reason` says what happened."""
 
@@ -61,7 +67,7 @@ class Folder:
             root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             text = TEMPORARY if is_temporary(error) else CANNOT_ENTER
-            raise MaildirError(text, str(error)) from error
+            raise MaildirError(text, words_of(error)) from error
         try:
             self._identity = _identity(os.fstat(root))
             self.tmp = os.open(b"tmp", _OPEN_PLACE, dir_fd=root)
@@ -71,7 +77,7 @@ class Folder:
                 os.close(self.tmp)
                 raise
         except OSError as error:
-            raise MaildirError(TEMPORARY, f"{error}: {os.fsdecode(path)}") from error
+            raise MaildirError(TEMPORARY, f"{words_of(error)}: {os.fsdecode(path)}") from error
         finally:
             os.close(root)
         self.device = os.fstat(self.new).st_dev
@@ -103,7 +109,7 @@ class Folder:
         except FileNotFoundError:
             return name in self._names_in_cur()
         except OSError as error:
-            raise MaildirError(TEMPORARY, str(error)) from error
+            raise MaildirError(TEMPORARY, words_of(error)) from error
         return True
 
     def _names_in_cur(self) -> set[bytes]:
@@ -117,7 +123,7 @@ class Folder:
         except FileNotFoundError:
             return set()
         except OSError as error:  # unreadable: it may be there, so we cannot deliver
-            raise MaildirError(TEMPORARY, str(error)) from error
+            raise MaildirError(TEMPORARY, words_of(error)) from error
         is_kept = len(names) <= NAMES_KEPT_MAX
         self._cur_names, self._cur_stamp = (names, stamp) if is_kept else (set(), None)
         return names

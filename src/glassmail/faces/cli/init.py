@@ -1,12 +1,14 @@
 """`glass init`: make a new site."""
 
 import json
+import os
 import secrets
 import sys
 
 import click
 
 from glassmail.admin import init as making
+from glassmail.admin.adopt import Adoption, adopt
 from glassmail.admin.init import InitError, Made, Plan
 from glassmail.admin.system_users import SYSTEM_USERS, SystemUser
 from glassmail.settings.place import DEFAULT_ROOT, ROOT_VARIABLE, find_root
@@ -30,6 +32,8 @@ RANDOM_PASSWORD_BYTES = 12
               help="A virtual domain to make, without mailboxes yet.")  # fmt: skip
 @click.option("--listen", "listeners", multiple=True, metavar="'SERVICE ADDRESS:PORT'",
               help="Where to listen, as in 'smtp 127.0.0.1:2525'.")  # fmt: skip
+@click.option("--from", "source", metavar="DIR", help="Use the files of a qmail site where they "
+              "are, as in /var/qmail: control, users, alias, and vpopmail's domains.")  # fmt: skip
 @click.option("--one-user", is_flag=True, help="Run everything as the caller; without root always.")
 @click.option("--user", "users", multiple=True, metavar="ROLE=USER[:GROUP]",
               help="Run smtpd, queue, remote, keeper, log or alias as this user.")  # fmt: skip
@@ -42,6 +46,7 @@ def init(  # noqa: PLR0913, PLR0917 (click hands over one argument per option)
     catch_alls: tuple[str, ...],
     domains: tuple[str, ...],
     listeners: tuple[str, ...],
+    source: str | None,
     one_user: bool,
     users: tuple[str, ...],
     as_json: bool,
@@ -52,10 +57,21 @@ def init(  # noqa: PLR0913, PLR0917 (click hands over one argument per option)
     glass init --root /srv/mail --host mx.example.com --mailbox tammy@example.com
 
     A site that exists is never changed. As root, the system users that are missing are made.
+
+    \b
+    glass init --root /var/lib/glassmail --from /var/qmail
+
+    That site reads and changes the files of /var/qmail where they are; queue, logs and history
+    are its own. What is missing there (control/listen, say) is added and told.
     """  # noqa: D301 (\b keeps click from joining the lines)
     place = find_root(root)
     try:
         making.refuse_existing(place)
+        if source is not None:
+            if host or mailboxes or aliases or catch_alls or domains:
+                raise InitError("--from takes names and mailboxes from the site that is there", 2)
+            _adopt(place, source, listeners, _users(users), one_user=one_user, as_json=as_json)
+            return
         name = _bytes(host or _ask("The server's own name (as in mx.example.com)", "--host"))
         chosen, invented = _passwords(_ask_mailboxes(mailboxes))
         plan = Plan(
@@ -74,6 +90,43 @@ def init(  # noqa: PLR0913, PLR0917 (click hands over one argument per option)
         click.echo(f"glass init: {error}", err=True)
         raise SystemExit(error.exit_code) from error
     _print(plan, made, invented, as_json=as_json)
+
+
+def _adopt(
+    root: str,
+    source: str,
+    listeners: tuple[str, ...],
+    users: dict[str, SystemUser],
+    *,
+    one_user: bool,
+    as_json: bool,
+) -> None:
+    plan = Adoption(root, os.path.abspath(source), listeners, one_user, users)
+    done = adopt(plan)
+    following = f"glass serve --root {root}"
+    host = done.host.decode("utf-8", "replace")
+    if as_json:
+        record = {
+            "root": root,
+            "host": host,
+            "links": dict(done.links),
+            "added": list(done.added),
+            "users_made": list(done.users),
+            "remarks": list(done.remarks),
+            "next": following,
+        }
+        click.echo(json.dumps(record))
+        return
+    click.echo(f"{root}: the site of {host}, with the files of {plan.source}")
+    for name, target in done.links:
+        click.echo(f"linked {name} to {target}")
+    for path in done.added:
+        click.echo(f"added {path}")
+    for sentence in done.users:
+        click.echo(f"made {sentence}")
+    for remark in done.remarks:
+        click.echo(f"note: {remark}")
+    click.echo(f"\nStop qmail, then start it:\n    {following}")
 
 
 def _ask(question: str, option: str) -> str:
