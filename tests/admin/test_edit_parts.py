@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from glassmail.admin.account_error import AccountError
 from glassmail.admin.changes import Changes
 from glassmail.admin.journal import Journal
 from glassmail.admin.site import Site
-from glassmail.core.formats.domain_limits import Limits
+from glassmail.core.formats.domain_limits import NAMES, Limits
 from glassmail.store.edit import EditError
 from tests.admin.site import make
 
@@ -135,14 +136,14 @@ def test_root_runs_nothing_that_others_write(site, tmp_path):
 def test_limits(site):
     domain = site.domain(b"example.test")
     assert limits_files.read(site, domain) == Limits()
-    limits_files.write_default(site, Changes(), Limits(maxpopaccounts=9))
+    limits_files.change_default(site, Changes(), lambda _: Limits(maxpopaccounts=9))
     assert limits_files.read(site, domain).maxpopaccounts == 9
     changes = Changes()
-    limits_files.write(changes, domain, Limits(), Limits(maxaliases=3))
-    assert changes.undo == ["glass domain set example.test --limit maxaliases=-1"]
+    limits_files.change(site, changes, domain, lambda _: Limits(maxaliases=3))
+    assert changes.undo == ["glass domain set example.test --default-limits"]
     assert limits_files.read(site, domain) == Limits(maxaliases=3)
-    assert limits_files.remove(Changes(), domain)
-    assert not limits_files.remove(Changes(), domain)
+    assert limits_files.remove(site, Changes(), domain)
+    assert not limits_files.remove(site, Changes(), domain)
     Path(site.etc("vlimits.default")).write_text("quota: x\n")
     with pytest.raises(AccountError, match=r"vlimits.default:1: x is no number"):
         limits_files.read(site, domain)
@@ -154,3 +155,20 @@ def test_a_site_without_domains(tmp_path):
     Path(place.control, "vpopmailhome").write_text("/nowhere\n")
     with pytest.raises(AccountError, match="name vpopmail's home in control/vpopmailhome"):
         Site.at(place)
+
+
+def test_changes_of_limits_at_once_lose_none(site):
+    """Each reads what the one before has written."""
+    domain = site.domain(b"example.test")
+    names = [name for name in NAMES if name.startswith(("max", "perm_"))]
+    children = []
+    for name in names:
+        child = os.fork()
+        if not child:
+            alter = lambda now, name=name: replace(now, **{name: 3})  # noqa: E731
+            limits_files.change(site, Changes(), domain, alter)
+            os._exit(0)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * len(children)
+    found = limits_files.read(site, domain)
+    assert [getattr(found, name) for name in names] == [3] * len(names)

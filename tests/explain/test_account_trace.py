@@ -92,3 +92,14 @@ def test_a_broken_line_cannot_be_told(root, traced):
     steps, [decision] = traced("zoe@example.test", code=3)
     assert steps["account.domain"]["source"].startswith(f"{path}:3: 2 fields")
     assert decision["state"] == "cannot tell"
+
+
+@pytest.mark.covers("fault/accounts_unreadable")
+def test_a_broken_line_of_vpasswd(root, traced):
+    path = Path(root, "domains/example.test/vpasswd")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(line.replace(b":1:0:", b":1:?:") for line in lines))
+    steps, [decision] = traced("bob@example.test", code=3)
+    assert "vpasswd:1: the fourth field" in steps["account.exists"]["source"]
+    assert decision["fault"] == "accounts_unreadable"
+    assert "write the line anew" in steps["account.domain"]["source"]

@@ -109,6 +109,7 @@ class Sender:
 
 
 @ROOT_ONLY
+@pytest.mark.covers("control/queueminfree")
 @pytest.mark.parametrize("what", ["blocks", "blocks-file", "inodes"])
 def test_no_room_then_room_again(make_site, make_disk, what):
     options = "size=64m" if what.startswith("blocks") else "size=200m,nr_inodes=220"

@@ -84,6 +84,7 @@ def test_as_the_user_of_the_domains(make_site):
         assert (path / name).stat().st_uid == status.st_uid, name
 
 
+@pytest.mark.covers("control/listen")
 @pytest.mark.parametrize("flavour", [ONE_USER, USERS])
 def test_vpopmaild_below_serve(make_site, flavour):
     """A line of control/listen starts it; it ends with the server, also amid a conversation."""

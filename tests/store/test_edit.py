@@ -120,3 +120,14 @@ def test_a_file_can_be_made_later_than_another(tmp_path):
     assert now > 5
     edit.replace(path, b"y", after_ns=now + 10**15)
     assert os.stat(path).st_mtime_ns == now + 10**15 + 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a lock away")
+def test_a_lock_that_is_another_file_is_not_given_away(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    (tmp_path / "file.lock").hardlink_to(secret)
+    os.chown(tmp_path, 65_534, 65_534)
+    with pytest.raises(EditError, match="hard link"), edit.locked(str(tmp_path / "file")):
+        pass
+    assert secret.stat().st_uid == 0

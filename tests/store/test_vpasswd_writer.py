@@ -1,5 +1,7 @@
+import errno
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -133,19 +135,40 @@ def test_a_stale_cdb_is_made_anew(writer, domain):
 def test_edits_within_one_tick_of_the_clock_are_seen(writer, domain, monkeypatch):
     """File times are coarse: the text must be later than the cdb of before, all the same."""
     path = os.path.join(domain.directory, "vpasswd")
-    real = edit.replace
+    real = os.rename
     far = os.stat(path + ".cdb").st_mtime_ns + 10**15
     os.utime(path + ".cdb", ns=(far, far))
 
-    def killed_before_the_cdb(name, *rest):
-        if name.endswith(".cdb"):
-            raise edit.EditError("killed")
-        real(name, *rest)
+    def killed_before_the_cdb(source, target):
+        if target.endswith(".cdb"):
+            raise OSError("killed")
+        real(source, target)
 
-    monkeypatch.setattr(edit, "replace", killed_before_the_cdb)
+    monkeypatch.setattr(edit.os, "rename", killed_before_the_cdb)
     with pytest.raises(AccountChangeError, match="killed"):
         writer.add(domain, [ANN])
     assert Mailboxes().find(os.fsencode(domain.directory), b"ann").answer == YES
+
+
+@pytest.mark.parametrize("name", ["vpasswd", ".dir-control", "vpasswd.cdb"])
+def test_a_full_disk_leaves_everything_as_it_was(writer, domain, monkeypatch, name):
+    """All three are written before the first is replaced: no account without its directory."""
+    files = ("vpasswd", ".dir-control", "vpasswd.cdb")
+    paths = [os.path.join(domain.directory, each) for each in files]
+    before = [Path(path).read_bytes() for path in paths]
+    real = edit.give
+
+    def full(number, owner):
+        if os.readlink(f"/proc/self/fd/{number}").endswith(f"/{name}.tmp.{os.getpid()}"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(number, owner)
+
+    monkeypatch.setattr(edit, "give", full)
+    with pytest.raises(AccountChangeError, match="No space left"):
+        writer.add(domain, [ANN])
+    assert [Path(path).read_bytes() for path in paths] == before
+    assert writer.find(domain, b"ann").answer == NO
+    assert not [each for each in os.listdir(domain.directory) if ".tmp." in each]
 
 
 def test_what_cannot_be_read_is_told(tmp_path):

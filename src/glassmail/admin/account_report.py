@@ -57,6 +57,10 @@ def rows(site: Site, domain: Domain) -> Rows:
     return Rows(found, list(table.broken.values()))
 
 
+_STEP = 1_024
+_UNTOLD = (None, None)
+
+
 def row(site: Site, domain: Domain, account: Account) -> dict[str, Any]:
     """Return the row of one mailbox."""
     limits = limits_files.read(site, domain)
@@ -108,7 +112,7 @@ def number(text: str) -> int:
 
 def _row(site: Site, domain: Domain, account: Account, limits: Limits) -> dict[str, Any]:
     directory = os.fsencode(mailbox_files.directory_of(site, domain, account))
-    used, full = _usage(account, directory)
+    (held, count), used, full = _usage(account, directory)
     try:
         last = lastauth.read(directory)
     except OSError:
@@ -120,11 +124,32 @@ def _row(site: Site, domain: Domain, account: Account, limits: Limits) -> dict[s
     return {
         "address": _text(account.name + b"@" + domain.name),
         "quota": _text(account.quota),
+        "bytes": held,
+        "messages": count,
         "used": used,
         "full": full,
         "last_login": when,
         "rights": right_words(flags),
     }
+
+
+def quota_words(text: str) -> str:
+    """Say a quota for people: `500 MB`, `20000 bytes, 10 messages`, `none`."""
+    try:
+        limit = quota.parse(os.fsencode(text))
+    except quota.QuotaError:
+        return text
+    parts = []
+    if limit.bytes_most:
+        size, unit = limit.bytes_most, "bytes"
+        for larger in ("kB", "MB", "GB", "TB"):  # as they are read: 1 kB is 1024 bytes
+            if size % _STEP:
+                break
+            size, unit = size // _STEP, larger
+        parts.append(f"{size} {unit}")
+    if limit.messages_most:
+        parts.append(f"{limit.messages_most} messages")
+    return ", ".join(parts) or "none"
 
 
 def right_words(flags: int) -> list[str]:
@@ -133,19 +158,23 @@ def right_words(flags: int) -> list[str]:
     return words + [name for name, flag in POWERS.items() if flags & flag]
 
 
-def _usage(account: Account, directory: bytes) -> tuple[str, str]:
-    """Return what is used and how full that is, as words."""
+def _usage(
+    account: Account, directory: bytes
+) -> tuple[tuple[int | None, int | None], str, str]:
+    """Return what is used, in numbers and in words, and how full that is."""
     try:
         limit = quota.parse(account.quota)
         held, count = maildir_quota.usage(directory + b"/Maildir/", limit)
     except quota.QuotaError as error:
-        return "", str(error)
+        return _UNTOLD, "", str(error)
     except (FileNotFoundError, NotADirectoryError):
         held = count = 0  # nothing was delivered yet
     except OSError as error:
-        return "", (error.strerror or str(error)).lower()
+        return _UNTOLD, "", (error.strerror or str(error)).lower()
     full = "" if limit.is_none else f"{maildir_quota.percent(held, count, limit)} %"
-    return f"{_size(held)} in {count}", full
+    noun = "message" if count == 1 else "messages"
+    used = f"{_size(held)}, {count} {noun}" if count else ""
+    return (held, count), used, full
 
 
 def _size(count: int) -> str:

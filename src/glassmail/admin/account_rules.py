@@ -32,13 +32,28 @@ def check_name(name: bytes) -> bytes:
         )
     rule = ""
     if not mailbox.is_valid_name(name):
-        rule = f"a name may not have {_shown(_first_bad(name))}: write letters, digits, - _ . +"
+        rule = f"a name may not have `{_shown(_first_bad(name))}`: write letters, digits, - _ . +"
     elif b"/" in name:
         rule = "a name may not have a slash, which would lead to another directory"
     elif b".." in name or name.startswith(b"."):
         rule = "a name may have neither `..` nor a dot in front: it is a directory's name, too"
     if rule:
         raise AccountError(f"{shown}: not a name for a mailbox: {rule}", Fault.ILLEGAL_USERNAME)
+    return name
+
+
+def check_alias_name(name: bytes) -> bytes:
+    """Return the name of an alias in lower case; raises AccountError as `check_name` does.
+
+    `default` is none: `.qmail-default` says what happens to mail for nobody.
+    """
+    name = check_name(name)
+    if name == b"default":
+        raise AccountError(
+            "default: not an alias: its file is the domain's catch-all: glass domain set NAME "
+            "--catch-all WHAT",
+            Fault.ILLEGAL_USERNAME,
+        )
     return name
 
 
@@ -80,15 +95,16 @@ def parts_of(address: bytes) -> tuple[bytes, bytes]:
 
 def check_gecos(name: bytes, gecos: bytes) -> bytes:
     """Return a comment; raises AccountError for one that vpasswd cannot hold."""
+    where = f"{_shown(name)}: " if name else ""
     if len(gecos) > most.GECOS_BYTES_MAX:
         raise AccountError(
-            f"{_shown(name)}: the comment has {len(gecos)} bytes, and may have "
+            f"{where}the comment has {len(gecos)} bytes, and may have "
             f"{most.GECOS_BYTES_MAX}",
             Fault.GECOS_TOO_LONG,
         )
     if b":" in gecos or _has_control_bytes(gecos):
         raise AccountError(
-            f"{_shown(name)}: the comment has a colon or a control character, which would end a "
+            f"{where}the comment has a colon or a control character, which would end a "
             "field of vpasswd",
             Fault.BAD_CHAR,
         )
@@ -123,6 +139,9 @@ def check_crypted(crypted: bytes) -> bytes:
 
 def check_quota(text: bytes) -> bytes:
     """Return a quota as vpasswd holds it, `1MB` as `1048576S`; raises AccountError."""
+    is_none = text.upper().startswith(b"NO")  # what deliveries take for it
+    if is_none and text.upper() != quota.NONE_TEXT:
+        raise AccountError(f"{_shown(text)} is no quota: write NOQUOTA for none", Fault.BAD_CHAR)
     try:
         rendered = quota.render(quota.parse(text))
     except quota.QuotaError as error:

@@ -7,6 +7,7 @@ Always:
 """
 
 import os
+import shlex
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -16,7 +17,9 @@ from glassmail.admin.account_error import AccountError
 from glassmail.admin.changes import Changes
 from glassmail.admin.site import Site
 from glassmail.core.model.limits import DOT_QMAIL_BYTES_MAX
+from glassmail.core.model.trail import YES
 from glassmail.core.model.vpopmail_faults import Fault
+from glassmail.core.route import mailbox
 from glassmail.core.route.alias_kind import AliasKind, kind_of
 from glassmail.stations.rights import as_user
 from glassmail.store import edit
@@ -85,10 +88,10 @@ def add_lines(
 
     Raises:
         AccountError: a name or line that cannot be, a line that is there already, or more
-            aliases or forwards than the domain's limits allow.
+            of its kind than the domain's limits allow.
         EditError: the file cannot be changed.
     """
-    name = rules.check_name(name)
+    name = _checked(site, domain, name)
     fresh = [rules.check_alias_line(line) for line in lines]
     path = _path(domain, name)
     address = name + b"@" + domain.name
@@ -108,6 +111,11 @@ def add_lines(
             text += b"\n"
         text += b"".join(line + b"\n" for line in fresh)
         edit.replace(path, text, mode, domain.owner)
+    if not present and not site.shown_root and _hides_mailbox(site, domain, name):
+        changes.note(
+            f"there is a mailbox {os.fsdecode(address)}, too: its mail goes to the alias alone; "
+            f"a line ./{os.fsdecode(name)}/Maildir/ puts it there as well"
+        )
     for line in fresh:
         changes.tell(f"{path}: added {os.fsdecode(line)}")
         changes.undo_by("glass", "alias", "remove", address, line)
@@ -124,6 +132,7 @@ def replace_lines(
         AccountError: there is no such alias, or a line that cannot be.
         EditError: the file cannot be changed.
     """
+    _checked(site, domain, name)
     fresh = [rules.check_alias_line(line) for line in lines]
     path = _path(domain, name)
     address = name + b"@" + domain.name
@@ -155,35 +164,35 @@ def remove(
         AccountError: there is no such alias or line.
         EditError: the file cannot be changed.
     """
+    _checked(site, domain, name)
     wanted = list(lines)
     path = _path(domain, name)
     address = name + b"@" + domain.name
+    with as_user(*domain.owner):
+        _present(path, address, wanted)  # before the hook hears of it
     if wanted:
         for line in wanted:
             onchange.call(site, changes, "remove_alias", address, line)
     else:
         onchange.call(site, changes, "del_alias", address)
+    link = ""
     with as_user(*domain.owner), locked(domain):
-        data = _read(path)
-        if data is None:
-            raise AccountError(f"{os.fsdecode(address)}: there is no such alias")
-        present = _lines(data)
-        for line in wanted:
-            if line not in present:
-                text = f"{os.fsdecode(address)}: it does not go to {os.fsdecode(line)}"
-                raise AccountError(text)
+        present = _present(path, address, wanted)
         kept = [line for line in present if line not in wanted] if wanted else []
         gone = [line for line in present if line not in kept]
         if kept:
             _refuse_link(path)
             edit.replace(path, b"".join(x + b"\n" for x in kept))
         else:
+            link = os.readlink(path) if os.path.islink(path) else ""
             _unlink(path)
     if kept:
         changes.tell(*(f"{path}: removed {os.fsdecode(line)}" for line in gone))
     else:
         changes.tell(f"{path}: removed")
-    if gone:
+    if link:
+        changes.undo.append(shlex.join(["ln", "-s", link, path]))
+    elif gone:
         changes.undo_by("glass", "alias", "add", address, *gone)
 
 
@@ -199,10 +208,23 @@ def set_catch_all(changes: Changes, domain: Domain, line: bytes) -> None:
     path = os.path.join(domain.directory, _DEFAULT)
     with as_user(*domain.owner), locked(domain):
         before = _read(path) or b""
+        if before == line:
+            return
         edit.replace(path, line, SECRET_MODE, domain.owner)
     changes.tell(f"{path}: {os.fsdecode(line.strip())}")
-    if before.strip() and before != line:
-        changes.undo_by("glass", "domain", "set", domain.name, "--default-line", before.strip())
+    former = before.strip()
+    if former:
+        call = mailbox.call_arguments(former.removeprefix(b"|")) if former[:1] == b"|" else None
+        program = line[1:].split(maxsplit=1)[0]
+        argument = call[1] if call is not None and len(call) == 2 else b""
+        is_ours = argument and before == rules.catch_all_line(argument, program)
+        back = ("--catch-all", argument) if is_ours else ("--default-line", former)
+        if b"\n" in former:
+            escaped = os.fsdecode(former).replace("\\", r"\\").replace("%", "%%")
+            words = shlex.quote(escaped.replace("\n", r"\n") + r"\n"), shlex.quote(path)
+            changes.undo.append("printf {} > {}".format(*words))
+        else:
+            changes.undo_by("glass", "domain", "set", domain.name, *back)
 
 
 def kind_at(domain: Domain, name: bytes) -> AliasKind | None:
@@ -236,6 +258,19 @@ def refuse_more(site: Site, domain: Domain, name: bytes, lines: Iterable[bytes])
         )
 
 
+def _hides_mailbox(site: Site, domain: Domain, name: bytes) -> bool:
+    if site.find(domain.name) is None:
+        return False  # a local domain's
+    with as_user(*domain.owner):
+        return site.writer.find(domain, name).answer == YES
+
+
+def _checked(site: Site, domain: Domain, name: bytes) -> bytes:
+    # The alias user's `.qmail-default` is an alias like others, for all domains of locals.
+    is_local = domain.directory == site.place.alias
+    return rules.check_name(name) if is_local else rules.check_alias_name(name)
+
+
 def _path(domain: Domain, name: bytes) -> str:
     return os.path.join(domain.directory, _PREFIX + os.fsdecode(name.replace(b".", b":")))
 
@@ -266,6 +301,19 @@ def _refuse_link(path: str) -> None:
             f"{path} is a symbolic link, as those of mailing lists are: it is not changed here",
             Fault.COULD_NOT_UPDATE_FILE,
         )
+
+
+def _present(path: str, address: bytes, wanted: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Return an alias's lines; raises AccountError without it, or without one of these."""
+    data = _read(path)
+    if data is None and not os.path.islink(path):
+        raise AccountError(f"{os.fsdecode(address)}: there is no such alias")
+    present = _lines(data or b"")
+    for line in wanted:
+        if line not in present:
+            text = f"{os.fsdecode(address)}: it does not go to {os.fsdecode(line)}"
+            raise AccountError(text)
+    return present
 
 
 def _unlink(path: str) -> None:

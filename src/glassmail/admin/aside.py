@@ -27,6 +27,19 @@ def choose(directory: str, name: str) -> str:
     return path
 
 
+def prepare(target: str, owner: tuple[int, int]) -> None:
+    """Make sure that something can be moved to a path that `choose` gave, before all else.
+
+    Raises:
+        EditError: `.removed` cannot be made, or is no directory; nothing is changed then.
+    """
+    edit.make_directory(os.path.dirname(target), MODE, owner)
+    try:
+        os.close(_parent_of(target))
+    except OSError as error:
+        raise edit.because(os.path.dirname(target), error) from error
+
+
 def move(path: str, target: str, owner: tuple[int, int]) -> bool:
     """Rename a file, directory or link to a path that `choose` gave.
 
@@ -40,9 +53,7 @@ def move(path: str, target: str, owner: tuple[int, int]) -> bool:
         return False
     edit.make_directory(os.path.dirname(target), MODE, owner)
     try:
-        # A link in the place of `.removed` would lead the mail elsewhere.
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-        parent = os.open(os.path.dirname(target), flags)
+        parent = _parent_of(target)
         try:
             os.rename(path, os.path.basename(target), dst_dir_fd=parent)
             os.fsync(parent)
@@ -52,6 +63,12 @@ def move(path: str, target: str, owner: tuple[int, int]) -> bool:
     except OSError as error:
         raise edit.because(path, error) from error
     return True
+
+
+def _parent_of(target: str) -> int:
+    # A link in the place of `.removed` would lead the mail elsewhere.
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(os.path.dirname(target), flags)
 
 
 def purge(path: str) -> None:

@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from glassmail.admin.requests import RequestError, ask
+from glassmail.admin.requests import RequestError, ask, ask_within
 from glassmail.explain.queue_words import Load, Waiting, advise_queue
 from glassmail.explain.waiting import Summary
 from glassmail.settings.place import Place
 
 PAGE = 1_000
 PAGES_MAX = 100  # beyond it a live view looks at the oldest messages only
-REFUSALS = 8
+REFUSALS = 20
+WAIT_S = 3.0  # for each answer: a picture without one part is better than none
 
 
 @dataclass
@@ -56,13 +57,13 @@ def look(place: Place, *, refusals: int = REFUSALS) -> Picture:
     """Ask everybody once; what does not answer is told as a problem."""
     picture = Picture()
     try:
-        picture.queue = next(ask(place.queue_socket, "stats"))
-        picture.deliveries = list(ask(place.queue_socket, "deliveries"))
+        picture.queue = next(ask_within(WAIT_S, place.queue_socket, "stats"))
+        picture.deliveries = list(ask_within(WAIT_S, place.queue_socket, "deliveries"))
         picture.summary, picture.is_partial = waiting(place, PAGES_MAX)
     except RequestError as error:
         picture.problems.append(f"queue: {error}")
     try:
-        picture.live = next(ask(place.log_socket, "live", refusals=refusals))
+        picture.live = next(ask_within(WAIT_S, place.log_socket, "live", refusals=refusals))
     except RequestError as error:
         picture.problems.append(f"log: {error}")
     return picture

@@ -145,7 +145,7 @@ def removal(domain: Domain, account: Account, directory: str) -> Task:
 def finish_removal(domain: Domain, task: Task) -> None:
     """Move a removed mailbox's mail aside, its former account beside it; raises EditError."""
     target = task["target"]
-    edit.make_directory(os.path.dirname(target), aside.MODE, domain.owner)
+    aside.prepare(target, domain.owner)
     line = os.fsencode(task["line"]) + b"\n"
     edit.replace(target + ACCOUNT_SUFFIX, line, SECRET_MODE, domain.owner)
     if task["directory"]:

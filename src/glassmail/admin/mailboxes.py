@@ -204,6 +204,7 @@ def remove(
     with mailbox_files.alone(site, domain):
         task = mailbox_files.removal(domain, account, directory)
         target = task["target"]
+        aside.prepare(target, domain.owner)
         kept = mailbox_files.journal_of(domain)
         kept.begin(task)
         try:
@@ -271,8 +272,19 @@ def _tell_added(
         address = account.name + b"@" + domain.name
         changes.tell(f"{_where(domain)}: added {os.fsdecode(account.name)}")
         changes.undo_by("glass", "user", "remove", address)
+        if _is_alias(domain, account.name):
+            changes.note(
+                f"mail for {os.fsdecode(address)} goes to the alias of that name, not into this "
+                f"mailbox: glass alias remove {os.fsdecode(address)}"
+            )
         if not site.shown_root:
             onchange.call(site, changes, "add_user", address)
+
+
+def _is_alias(domain: Domain, name: bytes) -> bool:
+    file = ".qmail-" + os.fsdecode(name.replace(b".", b":"))
+    with as_user(*domain.owner):
+        return os.path.lexists(os.path.join(domain.directory, file))
 
 
 def _tell_difference(changes: Changes, domain: Domain, changed: Changed) -> None:
@@ -282,6 +294,8 @@ def _tell_difference(changes: Changes, domain: Domain, changed: Changed) -> None
     if (before.crypted, before.clear) != (after.crypted, after.clear):
         told.append("password")
         back += ["--crypted", before.crypted]
+        if before.clear:
+            changes.note("the former password in clear does not come back: CRAM-MD5 needed it")
     if before.flags != after.flags:
         told.append(f"flags {before.flags:#x} -> {after.flags:#x}")
         back += ["--flags", f"{before.flags:#x}"]

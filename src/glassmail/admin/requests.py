@@ -25,8 +25,15 @@ class RequestError(Exception):
 
 def ask(path: str, verb: str, **arguments: object) -> Iterator[dict[str, Any]]:
     """Ask the process behind a socket; yields the rows; raises RequestError."""
+    return ask_within(ANSWER_S, path, verb, **arguments)
+
+
+def ask_within(
+    wait_s: float, path: str, verb: str, **arguments: object
+) -> Iterator[dict[str, Any]]:
+    """Ask as `ask` does, and give up after so many seconds without an answer."""
     try:
-        channel = connect(path, ANSWER_S)
+        channel = connect(path, wait_s)
     except OSError as error:
         raise RequestError(_why(path, error), 3) from error
     try:

@@ -92,7 +92,9 @@ class Site:
         if entry is None:
             shown = name.decode("utf-8", "backslashreplace")
             raise AccountError(
-                f"{shown}: the domain does not exist; add it first", Fault.DOMAIN_DOES_NOT_EXIST
+                f"{shown}: the domain does not exist: glass domain list shows those that do, "
+                f"glass domain add {shown} makes it",
+                Fault.DOMAIN_DOES_NOT_EXIST,
             )
         return Domain(entry.real, self.actual(entry.directory), entry.ids)
 

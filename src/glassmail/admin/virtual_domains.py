@@ -135,18 +135,16 @@ def remove(site: Site, changes: Changes, name: bytes, *, purge: bool = False) ->
     """
     name = name.lower()
     with _alone(site, changes):
-        entry = site.find(name)
-        if entry is None:
-            shown = os.fsdecode(name)
-            raise AccountError(
-                f"{shown}: the domain does not exist", Fault.DOMAIN_DOES_NOT_EXIST
-            )
-        onchange.call(site, changes, "del_domain", name)
+        _entry_of(site, name)
+    onchange.call(site, changes, "del_domain", name)  # without our lock: it may make changes, too
+    with _alone(site, changes):
+        entry = _entry_of(site, name)
         domain = site.domain(name)
         aliases = [] if entry.is_alias else aliases_of(site, name)
         target = ""
         if not entry.is_alias and _may_move(site, changes, domain):
             target = aside.choose(os.path.dirname(domain.directory), os.fsdecode(name))
+            aside.prepare(target, domain.owner)
         task = _task(
             "remove", domain, target=target, names=" ".join(map(os.fsdecode, [name, *aliases]))
         )
@@ -166,6 +164,14 @@ def remove(site: Site, changes: Changes, name: bytes, *, purge: bool = False) ->
         changes.undo_by("glass", "domain", "add", name, "--from", target)
         for alias in aliases:
             changes.undo_by("glass", "domain", "add", alias, "--alias-of", name)
+
+
+def _entry_of(site: Site, name: bytes) -> Entry:
+    entry = site.find(name)
+    if entry is None:
+        shown = os.fsdecode(name)
+        raise AccountError(f"{shown}: the domain does not exist", Fault.DOMAIN_DOES_NOT_EXIST)
+    return entry
 
 
 def finish(site: Site, changes: Changes) -> None:

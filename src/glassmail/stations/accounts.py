@@ -208,8 +208,8 @@ def _for_nobody(
     user_home: bytes, local: bytes, domain: bytes, argument: bytes, steps: Trail
 ) -> VDelivery:
     kind = mailbox.catch_all(argument)
-    shown = argument.decode("utf-8", "backslashreplace") or "an empty argument"
-    steps = (*steps, Step("account.catch_all", argument, kind.value, shown))
+    source = "the last word of vdelivermail" if argument else "vdelivermail's last word is empty"
+    steps = (*steps, Step("account.catch_all", argument, kind.value, source))
     if kind is CatchAll.DELETE:
         return VDelivery(VKind.DELETE, b"", None, steps)
     if kind is CatchAll.BOUNCE:

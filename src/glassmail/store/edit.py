@@ -15,8 +15,9 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 LOCK_WAIT_S = 30.0
 _LOCK_PAUSE_S = 0.05
@@ -25,6 +26,22 @@ FILE_MODE = 0o644
 
 class EditError(Exception):
     """A file could not be changed; the text names it, the reason and the remedy."""
+
+
+class NewFile(NamedTuple):
+    """A file's new content.
+
+    Attributes:
+        path: the file.
+        data: its bytes.
+        mode: permission bits; None keeps those of the old file, 0644 when there is none.
+        owner: (uid, gid); None keeps those of the old file, ours when there is none.
+    """
+
+    path: str
+    data: bytes
+    mode: int | None = None
+    owner: tuple[int, int] | None = None
 
 
 @contextmanager
@@ -68,6 +85,8 @@ def alone_in(directory: str) -> Iterator[None]:
 def _leave_to_owner(lock: int, lock_path: str) -> None:
     # A lock that root makes in vpopmail's directory must be one that vpopmail can open later.
     if os.geteuid() == 0:
+        if os.fstat(lock).st_nlink > 1:  # perhaps a name that the owner gave a file of others
+            raise EditError(f"{lock_path}: a hard link to another file: remove it")
         directory = os.stat(os.path.dirname(lock_path) or ".")
         give(lock, (directory.st_uid, directory.st_gid))
 
@@ -112,23 +131,55 @@ def replace(
     Raises:
         EditError: when a step fails; the old file is then still there.
     """
-    temporary = f"{path}.tmp.{os.getpid()}"
+    replace_together([NewFile(path, data, mode, owner)], after_ns)
+
+
+def replace_together(files: Sequence[NewFile], after_ns: int = 0) -> None:
+    """Write files of one directory anew; none is replaced before all are on the disk.
+
+    They get their names in this order, the first for good before the others, so that a power cut
+    leaves the first one new whenever another is.
+
+    Args:
+        files: the files.
+        after_ns: the first one's time of change is made later than this, and no other's is
+            earlier than the first one's.
+
+    Raises:
+        EditError: when a step fails; while the new files are written the old ones stay.
+    """
+    directory = os.path.dirname(files[0].path)
+    left = [f"{file.path}.tmp.{os.getpid()}" for file in files]
+    path = files[0].path
     try:
-        try:
-            before = os.stat(path)
-        except FileNotFoundError:
-            before = None
-        if before is not None:
-            mode = before.st_mode & 0o7777 if mode is None else mode
-            owner = (before.st_uid, before.st_gid) if owner is None else owner
-        _write(temporary, data, FILE_MODE if mode is None else mode, owner)
-        _make_later(temporary, after_ns)
-        os.rename(temporary, path)
-        sync_directory(os.path.dirname(path))
+        for file, temporary in zip(files, left, strict=True):
+            path = file.path
+            _stage(file, temporary, after_ns)
+            after_ns = os.stat(temporary).st_mtime_ns - 1 if file is files[0] else after_ns
+        for at, file in enumerate(files):
+            path = file.path
+            os.rename(left[0], path)
+            left.pop(0)
+            if at in (0, len(files) - 1):
+                sync_directory(directory)
     except OSError as error:
-        with suppress(OSError):  # where nothing can be removed, nothing was made
-            _remove(temporary)
+        for temporary in left:
+            with suppress(OSError):  # where nothing can be removed, nothing was made
+                _remove(temporary)
         raise because(path, error) from error
+
+
+def _stage(file: NewFile, temporary: str, after_ns: int) -> None:
+    mode, owner = file.mode, file.owner
+    try:
+        before = os.stat(file.path)
+    except FileNotFoundError:
+        before = None
+    if before is not None:
+        mode = before.st_mode & 0o7777 if mode is None else mode
+        owner = (before.st_uid, before.st_gid) if owner is None else owner
+    _write(temporary, file.data, FILE_MODE if mode is None else mode, owner)
+    _make_later(temporary, after_ns)
 
 
 def _write(path: str, data: bytes, mode: int, owner: tuple[int, int] | None) -> None:

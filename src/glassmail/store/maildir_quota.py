@@ -186,8 +186,10 @@ def _advance(before: _Sums, data: bytes, changed: float) -> _Sums | None:
     held, count = before.held, before.messages
     for line in lines:
         words = line.split()
-        if len(words) != 2:
+        if not words:
             continue
+        if len(words) != 2:  # such as two lines of which the first was cut short by a full disk
+            return None
         for word in words:
             digits = word.removeprefix(b"-")
             if not digits or len(digits) > _DIGITS_MAX or digits.strip(b"0123456789"):

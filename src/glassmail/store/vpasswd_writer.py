@@ -5,6 +5,7 @@ Always:
       these wait for each other (vcdb.c).
     - Lines that an edit does not mean stay byte for byte, broken ones too; the file is sorted by
       name, which vpopmail expects.
+    - All new files are on the disk before the first one is replaced: a full disk leaves the old.
     - The text is replaced first, and its time of change made later than that of the old cdb;
       then the cdb, not earlier than the text. Readers use the cdb only while it is not older,
       so that a kill between the two shows the new text, and never an old account.
@@ -191,16 +192,18 @@ def _write(domain: Domain, lines: _Lines) -> None:
     path = _path(domain)
     old_cdb = _changed_ns(path + ".cdb")
     records = cdb.render(_records(lines))  # before anything is written: it may refuse
-    edit.replace(path, b"".join([line + b"\n" for line in lines]), FILE_MODE, domain.owner, old_cdb)
     control = os.path.join(domain.directory, dir_control.FILE_NAME)
     try:
         with open(control, "rb") as file:
             before = file.read()
     except FileNotFoundError:
         before = b""
-    edit.replace(control, dir_control.with_count(before, len(lines)), FILE_MODE, domain.owner)
+    text = b"".join([line + b"\n" for line in lines])
+    count = dir_control.with_count(before, len(lines))
     # The cdb last: as long as it is older, `create` does all of this again.
-    edit.replace(path + ".cdb", records, FILE_MODE, domain.owner, _changed_ns(path) - 1)
+    contents = ((path, text), (control, count), (path + ".cdb", records))
+    new = [edit.NewFile(name, data, FILE_MODE, domain.owner) for name, data in contents]
+    edit.replace_together(new, old_cdb)
 
 
 def _records(lines: _Lines) -> Iterator[tuple[bytes, bytes]]:

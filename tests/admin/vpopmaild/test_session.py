@@ -45,7 +45,7 @@ def site(tmp_path):
     aliases.add_lines(made, changes, domain, b"prog", [b"|/bin/true"])
     aliases.add_lines(made, changes, domain, b"sales", [b"bob@example.com"])
     limits = Limits(maxpopaccounts=11, default_quota=10_485_760)
-    limits_files.write(changes, domain, Limits(), limits)
+    limits_files.change(made, changes, domain, lambda _: limits)
     bob = os.path.join(domain.directory, "bob")
     lastauth.record(os.fsencode(bob), b"127.0.0.6")
     os.utime(os.path.join(bob, "lastauth"), (1_795_187_451, 1_795_187_451))
@@ -328,3 +328,73 @@ def test_whatever_is_said_is_answered(site, name):
     outside = {entry.name for entry in os.scandir(site.place.root)}
     assert outside <= {"control", "users", "alias", "domains", "queue", "log", "history", "ssl",
                        "run", "gate", "etc", "bin"}  # fmt: skip
+
+
+ANSWERING = "|autorespond 10000 5 text ."
+
+
+def limit(site, **fields):
+    domain = site.domain(NAME)
+    limits_files.change(site, Changes(), domain, lambda _: Limits(**fields))
+
+
+@pytest.mark.parametrize(
+    ("rule", "line"),
+    [("maxaliases", "ann@example.com"), ("maxforwards", "x@y.test"),
+     ("maxautoresponders", ANSWERING)],
+)  # fmt: skip
+@pytest.mark.parametrize("who", [b"bob", b"postmaster"])
+def test_limits_of_aliases(site, who, rule, line):
+    aliases.remove(site, Changes(), site.domain(NAME), b"sales")
+    aliases.remove(site, Changes(), site.domain(NAME), b"prog")
+    limit(site, **{rule: 1})
+    session = logged_in(site, who)
+    assert say(session, f"add_alias one@example.com {line}") == ["+OK "]
+    assert say(session, f"add_alias one@example.com {line.replace('x@', 'z@')} ")[0][:4] in (
+        "-ERR", "+OK ",
+    )  # fmt: skip  # more lines of the same alias are no more aliases
+    answer = say(session, f"add_alias two@example.com {line}")[0]
+    assert answer.startswith("-ERR 0.199 example.com: 1 ")
+    assert rule in answer
+    assert say(session, "write_file example.com/.qmail-three") == ["+OK "]
+    say(session, line)
+    answer = say(session, ".")
+    if who == b"bob":  # a system administrator's file is what he wants
+        assert rule in answer[0]
+    assert say(session, "delete_alias one@example.com") == ["+OK "]
+
+
+@pytest.mark.parametrize(
+    ("rights", "refused"),
+    [
+        ({"perm_account": 1}, "add_user new@example.com secret1"),
+        ({"perm_account": 4}, "del_user ann@example.com"),
+        ({"perm_forward": 1}, "add_alias new@example.com x@y.test"),
+        ({"perm_alias": 2}, "add_alias sales@example.com ann@example.com"),
+        ({"perm_forward": 1}, "add_alias sales@example.com x@y.test"),
+        ({"perm_alias": 4}, "remove_alias sales@example.com bob@example.com"),
+        ({"perm_alias": 4}, "delete_alias sales@example.com"),
+        ({"perm_alias": 4}, "rm_file example.com/.qmail-sales"),
+        ({"perm_autoresponder": 1}, f"add_alias new@example.com {ANSWERING}"),
+    ],
+)
+def test_rights_of_administrators(site, rights, refused):
+    """They bind a domain's administrators, not the postmaster, and no other command."""
+    limit(site, **rights)
+    session = logged_in(site, b"bob")
+    assert " Not authorized" in say(session, refused)[0]
+    assert say(session, "add_alias other@example.com ann@example.com") == ["+OK "]
+    give(site, b"postmaster", Flag.DOMAIN_ADMIN)
+    assert say(logged_in(site, b"postmaster"), refused) == ["+OK "]
+
+
+@pytest.mark.parametrize(
+    ("rights", "line"), [({"perm_quota": 2}, "quota 5000S"), ({"perm_account": 2}, "comment x")]
+)
+def test_rights_to_change_mailboxes(site, rights, line):
+    limit(site, **rights)
+    for who, answer in ((b"bob", "-ERR 6.520 Not authorized"), (b"postmaster", "+OK ")):
+        session = logged_in(site, who)
+        say(session, "mod_user ann@example.com")
+        say(session, line)
+        assert say(session, ".") == [answer]

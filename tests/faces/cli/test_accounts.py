@@ -55,6 +55,9 @@ CHANGES = [
     ["domain", "add", "mx.example.test"],
     ["domain", "set", "example.test", "--catch-all", "tammy@example.test"],
     ["domain", "set", "example.test", "--catch-all", "/srv/mail/x"],
+    ["domain", "set", "example.test", "--limit", "maxforwards=5", "--off", "pop"],
+    ["domain", "quota", "example.test", "1G", "--new", "10M"],
+    ["domain", "quota", "example.test", "--each", "10M"],
     ["domain", "remove", "example2.test"],
     ["domain", "remove", "example.test"],
     ["user", "add", "carl@example.test", "--password", "x"],
@@ -67,6 +70,8 @@ CHANGES = [
     ["alias", "add", "sales@example.test", "bob@example.test"],
     ["alias", "set", "sales@example.test", "bob@example.test", "|cat"],
     ["alias", "remove", "sales@example.test"],
+    ["alias", "add", "-x@example.test", "-y@example.test"],
+    ["user", "add", "-x@example.test", "--password", "x"],
     ["alias", "add", "info@mx.example.test", "bob@example.test"],
     ["alias", "remove", "root@mx.example.test"],
 ]
@@ -76,15 +81,20 @@ CHANGES = [
 @pytest.mark.parametrize("words", CHANGES, ids=" ".join)
 def test_what_was_done_can_be_undone(root, run, words):
     before = state(root)
-    [told] = rows(run(*words, "--json"))
+    if any(word.startswith("-x@") for word in words):
+        words = [*words[:2], *words[3:], "--", words[2]] if words[0] == "user" else [
+            *words[:2], "--", *words[2:]]  # fmt: skip
+    at = words.index("--") if "--" in words else len(words)
+    [told] = rows(run(*words[:at], "--json", *words[at:]))
     assert told["changed"]
     assert state(root) != before
     assert told["undo"]
     for command in told["undo"]:
         arguments = shlex.split(command)
         if arguments[0] == "glass":
-            assert arguments[-2:] == ["--root", root]
-            run(*arguments[1:-2])
+            at = arguments.index("--root")
+            assert arguments[at + 1] == root
+            run(*arguments[1:at], *arguments[at + 2 :])
         else:  # the domain's line of control/locals
             assert (arguments[0], arguments[2]) == ("echo", ">>")
             with open(arguments[3], "a") as file:
@@ -114,8 +124,8 @@ BAD = [
     (["user", "add", "bad..user@example.test"], "neither `..` nor a dot in front"),
     (["user", "add", ".hidden@example.test"], "a dot in front"),
     (["user", "add", "a/b@example.test"], "may not have a slash"),
-    (["user", "add", "a\tb@example.test"], r"a name may not have \x09"),
-    (["user", "add", "a:b@example.test"], "a name may not have :"),
+    (["user", "add", "a\tb@example.test"], r"a name may not have `\x09`"),
+    (["user", "add", "a:b@example.test"], "a name may not have `:`"),
     (["user", "add", "x" * 65 + "@example.test"], "65 bytes, and a name may have 64"),
     (["user", "add", "@example.test"], "needs a name before the @"),
     (["user", "add", "bob@example.test"], "exists already"),
@@ -148,6 +158,12 @@ BAD = [
     (["alias", "add", "x@example.test", "|" + "x" * 160], "may have 159"),
     (["alias", "add", "sales@example.test", "tammy@example.test"], "already exists"),
     (["alias", "remove", "nobody@example.test"], "there is no such alias"),
+    (["alias", "add", "default@example.test", "bob@example.test"], "the domain's catch-all"),
+    (["alias", "set", "default@example.test", "bob@example.test"], "the domain's catch-all"),
+    (["alias", "remove", "default@example.test"], "the domain's catch-all"),
+    (["domain", "set", "example.test", "--limit", "perm_alias=8"], "0 to 7"),
+    (["domain", "set", "example.test", "--limit", "maxforwards=-2"], "-1 for any number"),
+    (["domain", "set", "example.test", "--limit", "quota=-1"], "0 for any"),
     (["alias", "remove", "sales@example.test", "x@y.test"], "it does not go to"),
     (["alias", "show", "nobody@example.test"], "there is no such alias"),
     (["alias", "add", "x@elsewhere.test", "a@b.test"], "the domain does not exist"),
@@ -217,10 +233,11 @@ def test_lists(root, run):
     run("user", "quota", "bob@example.test", "20000")
     found = rows(run("user", "list", "--json"))
     assert [row["address"] for row in found] == ["bob@example.test", "tammy@example.test"]
-    assert (found[0]["used"], found[0]["full"]) == ("2.0 kB in 1", "10 %")
+    assert (found[0]["used"], found[0]["full"]) == ("2.0 kB, 1 message", "10 %")
+    assert (found[0]["bytes"], found[0]["messages"]) == (2_000, 1)
     table = run("user", "list", "example.test").splitlines()
     assert table[0].split() == ["address", "quota", "used", "full", "last", "login", "rights"]
-    assert "20000S   2.0 kB in 1  10 %" in table[1]
+    assert "20000 bytes  2.0 kB, 1 message  10 %" in table[1]
     assert rows(run("domain", "list", "--json"))[0] == {
         "domain": "example.test", "alias_of": "", "mailboxes": 2, "mail_for_nobody": "bounces",
     }  # fmt: skip
@@ -362,3 +379,45 @@ def test_mailboxes_that_vpopmail_has_spread_go_back_to_their_place(root, run):
     (directory / "0").rmdir()
     run(*shlex.split(told["undo"][0])[1:-2])
     assert state(root) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [(("user", "remove", "bob@example.test"), "domains/example.test/.removed"),
+     (("domain", "remove", "example.test"), "domains/.removed")],
+)  # fmt: skip
+def test_a_link_in_the_place_of_removed_mail(root, run, tmp_path, words, place):
+    """Nothing is changed then, neither here nor where it leads."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    Path(root, place).symlink_to(elsewhere)
+    before = tree(root)
+    assert ".removed" in run(*words, code=1)
+    assert tree(root) == before
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("quota", "words"),
+    [("500MB", "500 MB"), ("1G", "1 GB"), ("20000S", "20000 bytes"), ("5C", "5 messages"),
+     ("2K,10C", "2 kB, 10 messages"), ("NOQUOTA", "none")],
+)  # fmt: skip
+def test_quotas_for_people(run, quota, words):
+    run("user", "quota", "bob@example.test", "1T")
+    run("user", "quota", "bob@example.test", quota)
+    assert f"quota    {words}\n" in run("user", "quota", "bob@example.test")
+    assert f"  {words}  " in run("user", "list", "example.test")
+
+
+def test_an_alias_hides_a_mailbox_of_its_name(run):
+    told = run("alias", "add", "bob@example.test", "tammy@example.test")
+    assert "note: there is a mailbox bob@example.test, too" in told
+    told = run("user", "add", "sales@example.test", "--password", "x")
+    assert "goes to the alias of that name" in told
+    assert "note" not in run("alias", "add", "info@example.test", "tammy@example.test")
+
+
+def test_a_domain_without_postmaster_is_told(run):
+    assert "alias add postmaster@one.test ADDRESS" in run("domain", "add", "one.test")
+    assert "note" not in run("domain", "add", "two.test", "--postmaster", "bob@example.test")
+    assert "note" not in run("domain", "add", "three.test", "--catch-all", "bob@example.test")

@@ -44,6 +44,13 @@ TYPED = {
     "glass alias show sal": "sales@example.test",
     "glass user set tammy@example.test --deny im": "imap",
     "glass user add --quo": "--quota",
+    "glass user add fresh@exa": "fresh@example.test",
+    "glass alias add sal": "sales@example.test",
+    "glass alias add info@example.test bo": "bob@example.test",
+    "glass trace sales@exa": "sales@example.test",
+    "glass domain set example.test --off im": "imap",
+    "glass domain set example.test --limit maxf": "maxforwards=",
+    "glass domain set example.test --catch-all bou": "bounce-no-mailbox",
 }
 
 

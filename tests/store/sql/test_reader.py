@@ -1,4 +1,5 @@
 import os
+import signal
 
 import pytest
 
@@ -6,7 +7,7 @@ from glassmail.core.model.trail import NO, UNKNOWN, YES
 from glassmail.store.account_writer import Domain
 from glassmail.store.accounts import Mailboxes
 from glassmail.store.sql import database, marker, reader
-from glassmail.store.sql.database import Database
+from glassmail.store.sql.database import Database, address_of, open_session
 from glassmail.store.sql.session import SqlError
 from glassmail.store.sql.sqlite import SqliteSession
 from glassmail.store.sql.writer import SqlWriter
@@ -175,3 +176,108 @@ def test_a_file_of_sqlite_is_no_link(tmp_path):
             SqliteSession(str(path))
         assert not (tmp_path / "nowhere").exists()
         assert (tmp_path / "something").read_bytes() == b""
+
+
+def test_one_text_whatever_it_holds(db_site, domain):
+    """Values go beside the statement, also where it is asked without a cursor."""
+    if db_site.kind == "postgresql":
+        pytest.skip("its driver sends values by the protocol")
+    session = open_session(str(db_site.root), address_of(str(db_site.root)))
+    for value in ("", "it's", "a\\", "100 %s %", "?", 'ä\n"`', "x" * 70_000):
+        assert session.text("SELECT concat_ws(?, ?, '')", ("!", value)) == value + "!"
+        assert session.text("SELECT name FROM domain WHERE name = ?", (value,)) is None
+    with pytest.raises(SqlError):
+        session.text("SELECT name FROM nothing WHERE name = ?", ("x",))
+    assert session.text("SELECT concat_ws(?, 'still', 'there')", (" ",)) == "still there"
+    session.close()
+
+
+def test_more_than_one_text_is_no_answer(tmp_path):
+    from tests.store.sql.conftest import DatabaseSite
+
+    root = str(DatabaseSite(tmp_path, "mariadb").root)
+    session = open_session(root, address_of(root))
+    with pytest.raises(SqlError, match="more than one row") as error:
+        session.text("SELECT ? UNION SELECT ?", ("a", "b"))
+    assert error.value.is_gone
+
+
+class Slow:
+    """Answers after a while, by a clock of its own."""
+
+    def __init__(self, takes_s, fails=False):
+        self.now, self.takes_s, self.fails, self.asked = 100.0, takes_s, fails, 0
+
+    def monotonic(self):
+        return self.now
+
+    def __call__(self, _session):
+        self.asked += 1
+        self.now += self.takes_s
+        if self.fails:
+            raise SqlError("timed out", is_gone=True)
+        return "answer"
+
+
+def asked(question, tmp_path, monkeypatch):
+    made = Database(str(tmp_path))
+    monkeypatch.setattr(database, "time", question)
+    monkeypatch.setattr(made, "_current", lambda _now: (None, True))
+    return made
+
+
+def test_a_slow_data_base_takes_half_of_the_time_at_most(tmp_path, monkeypatch):
+    question = Slow(1.5)
+    made = asked(question, tmp_path, monkeypatch)
+    assert made.ask(question) == "answer"
+    with pytest.raises(SqlError, match=r"took 1\.5 s"):
+        made.ask(question)
+    question.now += 1.5
+    assert made.ask(question) == "answer"
+    assert question.asked == 2
+    question.now, question.takes_s = 200.0, 0.9
+    assert [made.ask(question), made.ask(question)] == ["answer", "answer"]
+
+
+def test_who_was_kept_waiting_does_not_ask_again_at_once(tmp_path, monkeypatch):
+    for takes_s, times in ((3.0, 1), (0.0, 2)):
+        question = Slow(takes_s, fails=True)
+        made = asked(question, tmp_path, monkeypatch)
+        with pytest.raises(SqlError, match="timed out"):
+            made.ask(question)
+        assert question.asked == times
+
+
+def processes(pid):
+    """A process and those below it."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        below = [int(word) for word in file.read().split()]
+    return [pid, *(each for child in below for each in processes(child))]
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_a_server_that_has_stopped_is_not_waited_for(kind, tmp_path, monkeypatch):
+    """It is there and says nothing, not even that it takes too long."""
+    from glassmail.store.sql import mariadb, postgresql
+    from tests.store.sql.conftest import DatabaseSite
+
+    monkeypatch.setattr(postgresql, "_SILENCE_S_MAX", 0.3)
+    monkeypatch.setattr(mariadb, "WAIT_S", 1)
+    monkeypatch.setattr(database, "PAUSE_S", 0.0)
+    monkeypatch.setattr(database, "AGAIN_WITHIN_S", 0.2)
+    site = DatabaseSite(tmp_path, kind)
+    domain = Domain(b"example.com", str(site.directory()), site.owner)
+    writer = SqlWriter(str(site.root))
+    writer.create(domain)
+    writer.add(domain, [account(b"bob")])
+    writer.close()
+    assert find(domain).answer == YES
+    stopped = processes(server(kind).process.pid)
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert find(domain).answer == UNKNOWN
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    assert find(domain).answer == YES

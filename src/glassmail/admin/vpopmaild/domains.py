@@ -130,14 +130,17 @@ class DomainCommands:
         domain, problem = users.domain_of(self._site, self._who, rest, 2800)
         if domain is None:
             return problem
-        before = limits_files.read(self._site, domain)
-        after: Limits | None = before
-        for line in options:
-            name, _, value = line.strip().partition(b" ")
-            after = _with(after, name.lower(), value.strip()) if after is not None else None
-        if after is None:
+
+        def alter(limits: Limits) -> Limits:
+            for line in options:
+                name, _, value = line.strip().partition(b" ")
+                limits = _with(limits, name.lower(), value.strip())
+            return limits
+
+        try:
+            limits_files.change(self._site, Changes(), domain, alter)
+        except _OptionError:
             return words.fault(Kind.INVALID_OPTION, 2804)
-        limits_files.write(Changes(), domain, before, after)
         return words.OK
 
     def del_limits(self, rest: bytes) -> bytes:
@@ -145,7 +148,7 @@ class DomainCommands:
         domain, problem = users.domain_of(self._site, self._who, rest, 2900)
         if domain is None:
             return problem
-        limits_files.remove(Changes(), domain)
+        limits_files.remove(self._site, Changes(), domain)
         return words.OK
 
     def get_domain_size(self, rest: bytes) -> bytes:
@@ -187,10 +190,14 @@ class DomainCommands:
         )
 
 
-def _with(limits: Limits, name: bytes, value: bytes) -> Limits | None:
+class _OptionError(Exception):
+    """A line of set_limits that cannot be obeyed."""
+
+
+def _with(limits: Limits, name: bytes, value: bytes) -> Limits:
     digits = value.removeprefix(b"-")
     if not digits or digits.strip(b"0123456789") or len(digits) > _DIGITS_MAX:
-        return None
+        raise _OptionError
     number = int(value)
     new: dict[str, Any] = {}  # of one field
     own = dict(_NUMBERS).get(name)
@@ -201,4 +208,6 @@ def _with(limits: Limits, name: bytes, value: bytes) -> Limits | None:
         new["disabled"] = limits.disabled | bit if number else limits.disabled & ~bit
     if name in _RIGHTS and 0 <= number <= 7:
         new[name.decode("ascii")] = number
-    return replace(limits, **new) if new else None
+    if not new:
+        raise _OptionError
+    return replace(limits, **new)

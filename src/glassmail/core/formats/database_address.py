@@ -104,5 +104,5 @@ def _host_and_port(text: str, default: int) -> tuple[str, int]:
         return text.strip("[]"), default
     is_number = digits and digits.isascii() and digits.isdigit()
     if not is_number or len(digits) > _PORT_DIGITS_MAX or not 0 < int(digits) < 65_536:
-        raise AddressError("behind the colon stands no port: write 1 to 65535")
+        raise AddressError("not a port: write 1 to 65535 behind the colon")
     return host.strip("[]"), int(digits)

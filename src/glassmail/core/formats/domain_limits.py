@@ -26,7 +26,7 @@ __all__ = [
 
 FILE_NAME = ".qmailadmin-limits"
 DENY_CREATE, DENY_MODIFY, DENY_DELETE = 1, 2, 4
-_DENY_ALL = 7
+DENY_ALL = 7
 _DENY_BITS = 3
 _DIGITS_MAX = 18
 NOTHING = Flag(0)
@@ -121,12 +121,12 @@ def parse(data: bytes, name: str = FILE_NAME) -> Limits:
     lists = values.get("perm_maillist", 0)
     for key in values:
         if key.startswith("perm_"):
-            values[key] &= _DENY_ALL
+            values[key] &= DENY_ALL
     return Limits(
         **values,
         disabled=disabled,
-        perm_maillist_users=lists >> _DENY_BITS & _DENY_ALL,
-        perm_maillist_moderators=lists >> 2 * _DENY_BITS & _DENY_ALL,
+        perm_maillist_users=lists >> _DENY_BITS & DENY_ALL,
+        perm_maillist_moderators=lists >> 2 * _DENY_BITS & DENY_ALL,
     )
 
 

@@ -5,28 +5,24 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
-from glassmail.admin import aliases
 from glassmail.admin.account_error import AccountError
 from glassmail.admin.changes import Changes
 from glassmail.admin.site import Site
 from glassmail.explain.steps import printable
 from glassmail.settings.place import Place, find_root
-from glassmail.stations.rights import as_user
-from glassmail.store.account_writer import AccountChangeError, Domain
+from glassmail.store.account_writer import AccountChangeError
 from glassmail.store.control import ControlError
 from glassmail.store.edit import EditError
 
 root_option = click.option("--root", metavar="DIR", help="the site (default: $GLASSMAIL_ROOT)")
 json_option = click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
 GAP = "  "
-DOMAINS_OFFERED_MAX = 50  # whose mailboxes are looked through for a completion
 CLOSED = os.strerror(errno.EACCES)
 
 
@@ -138,81 +134,14 @@ def shown(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
-def complete_domains(
-    context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Offer the site's domains."""
-    return [CompletionItem(name) for name in _domains(context) if name.startswith(incomplete)]
-
-
-def complete_addresses(
-    context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Offer mailboxes of the domain that was begun with, domains before there is one."""
-    return _complete(context, incomplete, _mailboxes)
-
-
-def complete_aliases(
-    context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Offer aliases of the domain that was begun with, domains before there is one."""
-    return _complete(context, incomplete, _aliases)
-
-
-def completing(
-    words: Iterable[str],
-) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
-    """Offer these words."""
-
-    def complete(
-        _context: click.Context, _parameter: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        return [CompletionItem(word) for word in words if word.startswith(incomplete)]
-
-    return complete
-
-
-def _complete(
-    context: click.Context, incomplete: str, names_of: Callable[[Site, Domain], Iterable[bytes]]
-) -> list[CompletionItem]:
-    local, at, begun = incomplete.partition("@")
-    domains = [name for name in _domains(context) if name.startswith(begun)]
-    if at or not local:
-        return [CompletionItem(f"{local}@{name}") for name in domains]
-    offered = []
-    try:
-        site = _site(context)
-        for name in domains[:DOMAINS_OFFERED_MAX]:
-            names = map(shown, names_of(site, site.domain(data_of(name))))
-            offered += [f"{each}@{name}" for each in names if each.startswith(local)]
-    except (AccountError, AccountChangeError, EditError):
-        pass  # what may not be read is not offered
-    return [CompletionItem(address) for address in offered]
-
-
-def _mailboxes(site: Site, domain: Domain) -> Iterable[bytes]:
-    with as_user(*domain.owner):
-        return site.writer.read(domain).accounts
-
-
-def _aliases(_site_: Site, domain: Domain) -> Iterable[bytes]:
-    return aliases.names(domain)
-
-
-def _domains(context: click.Context) -> list[str]:
-    try:
-        return [shown(entry.domain) for entry in _site(context).entries()]
-    except (AccountError, OSError):
-        return []  # there is nothing to offer, and nobody to tell
-
-
-def _site(context: click.Context) -> Site:
-    return Site.at(Place(find_root(context.params.get("root"))))
-
-
 def _with_root(command: str, root: str | None) -> str:
-    is_ours = command.startswith("glass ") and root is not None
-    return f"{command} --root {shlex.quote(root or '')}" if is_ours else command
+    if root is None or not command.startswith("glass "):
+        return command
+    verb = command.split(" ", 3)[:3]  # before a `--`, if there is one
+    rest = command[len(" ".join(verb)) :]
+    at, tail = (rest.index(" -- "), True) if " -- " in rest else (len(rest), False)
+    words = f"{rest[:at]} --root {shlex.quote(root)}"
+    return " ".join(verb) + words + (rest[at:] if tail else "")
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> str:

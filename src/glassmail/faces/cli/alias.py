@@ -8,13 +8,16 @@ from glassmail.admin import account_rules, aliases
 from glassmail.admin.account_error import AccountError
 from glassmail.admin.changes import Changes
 from glassmail.admin.site import Site
+from glassmail.faces.cli import account_completion as completion
 from glassmail.faces.cli import account_output as output
 from glassmail.faces.cli.account_output import json_option, refusals, root_option
 from glassmail.store.account_writer import Domain
 
 HEADINGS = ("alias", "goes to")
-_address = click.argument("address", shell_complete=output.complete_aliases)
-_lines = click.argument("lines", nargs=-1, required=True, metavar="TARGET...")
+_address = click.argument("address", shell_complete=completion.alias_names)
+_lines = click.argument(
+    "lines", nargs=-1, required=True, metavar="TARGET...", shell_complete=completion.all_addresses
+)
 
 
 @click.group()
@@ -28,7 +31,7 @@ def alias() -> None:
 @alias.command("list")
 @root_option
 @json_option
-@click.argument("domains", nargs=-1, shell_complete=output.complete_domains)
+@click.argument("domains", nargs=-1, shell_complete=completion.domains)
 def list_(root: str | None, domains: tuple[str, ...], *, as_json: bool) -> None:
     """List the aliases of DOMAINS, of all virtual domains without any."""
     with refusals("alias list"):
@@ -64,7 +67,7 @@ def show(root: str | None, address: str, *, as_json: bool) -> None:
 @alias.command()
 @root_option
 @json_option
-@_address
+@click.argument("address", shell_complete=completion.aliases_and_new)
 @_lines
 def add(root: str | None, address: str, lines: tuple[str, ...], *, as_json: bool) -> None:
     """Let ADDRESS go to each TARGET, besides where it goes already."""

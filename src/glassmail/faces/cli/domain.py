@@ -20,6 +20,7 @@ from glassmail.admin.virtual_domains import NewDomain
 from glassmail.core.formats import domain_limits, quota
 from glassmail.core.formats.domain_limits import SERVICES, Limits
 from glassmail.core.formats.quota import QuotaError
+from glassmail.faces.cli import account_completion as completion
 from glassmail.faces.cli import account_output as output
 from glassmail.faces.cli.account_output import json_option, refusals, root_option
 from glassmail.faces.cli.domain_convert import convert
@@ -28,7 +29,9 @@ from glassmail.store.account_writer import Domain
 HEADINGS = ("domain", "alias of", "mailboxes", "mail for nobody")
 NUMBERS = tuple(name for name in domain_limits.NAMES if name != "disabled")
 _MEGABYTE = 1 << 20
-_name = click.argument("name", shell_complete=output.complete_domains)
+_numbers = completion.words([f"{name}=" for name in NUMBERS])
+_services = completion.words([word.decode().removeprefix("disable_") for word in SERVICES])
+_name = click.argument("name", shell_complete=completion.domains)
 
 
 @click.group()
@@ -64,14 +67,16 @@ def show(root: str | None, name: str, *, as_json: bool) -> None:
 @root_option
 @json_option
 @click.argument("name")
-@click.option("--alias-of", metavar="DOMAIN", shell_complete=output.complete_domains,
+@click.option("--alias-of", metavar="DOMAIN", shell_complete=completion.domains,
               help="Give it the mailboxes of this domain.")  # fmt: skip
 @click.option("--catch-all", default="bounce-no-mailbox", show_default=True, metavar="WHAT",
+              shell_complete=completion.catch_alls,
               help="Mail for nobody: an address, `delete`, `bounce-no-mailbox` or a directory.",
               )  # fmt: skip
-@click.option("--postmaster", metavar="ADDRESS",
+@click.option("--postmaster", metavar="ADDRESS", shell_complete=completion.mailboxes,
               help="Who gets the mail for postmaster@ and abuse@.")  # fmt: skip
-@click.option("--from", "source", metavar="DIR", help="Bring back a removed domain.")
+@click.option("--from", "source", metavar="DIR", shell_complete=completion.directories,
+              help="Bring back a removed domain.")  # fmt: skip
 def add(  # noqa: PLR0913, PLR0917 (click hands over one argument per option)
     root: str | None,
     name: str,
@@ -99,6 +104,10 @@ def add(  # noqa: PLR0913, PLR0917 (click hands over one argument per option)
             for alias in (b"postmaster", b"abuse") if target else ():
                 aliases.add_lines(site, changes, made, alias, [target])
             changes.undo = undo
+            if not target and not source and "@" not in catch_all:
+                shown = output.shown(made.name)
+                changes.note(f"nobody gets the mail for postmaster@{shown} (RFC 5321): "
+                             f"glass alias add postmaster@{shown} ADDRESS")  # fmt: skip
     output.report(changes, root, as_json=as_json)
 
 
@@ -106,17 +115,18 @@ def add(  # noqa: PLR0913, PLR0917 (click hands over one argument per option)
 @root_option
 @json_option
 @_name
-@click.option("--catch-all", metavar="WHAT",
+@click.option("--catch-all", metavar="WHAT", shell_complete=completion.catch_alls,
               help="Mail for nobody: an address, `delete`, `bounce-no-mailbox` or a directory.",
               )  # fmt: skip
 @click.option("--default-line", metavar="LINE", help="The whole line of .qmail-default instead.")
-@click.option("--limit", "limits", multiple=True, metavar="NAME=NUMBER",
+@click.option("--limit", "limits", multiple=True, metavar="NAME=NUMBER", shell_complete=_numbers,
               help=f"One of {', '.join(NUMBERS[:9])} and the perm_ rights; -1: no limit.",
               )  # fmt: skip
-@click.option("--off", multiple=True, metavar="SERVICE",
+@click.option("--off", multiple=True, metavar="SERVICE", shell_complete=_services,
               help="Switch off for all mailboxes: pop, imap, smtp, webmail, external_relay, "
               "password_changing, dialup, spamassassin, maildrop.")  # fmt: skip
-@click.option("--on", multiple=True, metavar="SERVICE", help="Switch on again.")
+@click.option("--on", multiple=True, metavar="SERVICE", shell_complete=_services,
+              help="Switch on again.")  # fmt: skip
 @click.option("--default-limits", is_flag=True, help="Remove the domain's own limits.")
 def set_(  # noqa: PLR0913, PLR0917 (click hands over one argument per option)
     root: str | None,
@@ -134,15 +144,14 @@ def set_(  # noqa: PLR0913, PLR0917 (click hands over one argument per option)
     with refusals("domain set"):
         site = output.site_at(root)
         found = site.domain(output.data_of(name))
-        before = limits_files.read(site, found)
-        after = _limits(before, limits, off, on)
+        _limits(Limits(), limits, off, on)  # refuses words that are none
         line = _default_line(site, catch_all, default_line)
         if line:
             aliases.set_catch_all(changes, found, line)
         if default_limits:
-            limits_files.remove(changes, found)
-        elif after != before:
-            limits_files.write(changes, found, before, after)
+            limits_files.remove(site, changes, found)
+        elif limits or off or on:
+            limits_files.change(site, changes, found, lambda now: _limits(now, limits, off, on))
     output.report(changes, root, as_json=as_json)
 
 
@@ -184,19 +193,21 @@ def quota_(
     with refusals("domain quota"):
         site = output.site_at(root)
         found = site.domain(output.data_of(name))
-        before = limits_files.read(site, found)
         if size is None and each is None and new is None:
-            output.print_fields(_quota_row(found, before), as_json=as_json)
+            row = _quota_row(found, limits_files.read(site, found))
+            output.print_fields(row, as_json=as_json)
             return
-        after = before
+        wanted: dict[str, int] = {}
         if size is not None:
-            megabytes = -(-_bytes_of(size) // _MEGABYTE)
-            after = dataclasses.replace(after, quota=megabytes)
+            wanted["quota"] = -(-_bytes_of(size) // _MEGABYTE)
         if new is not None:
-            after = dataclasses.replace(after, default_quota=_bytes_of(new))
+            wanted["default_quota"] = _bytes_of(new)
         limit = account_rules.check_quota(output.data_of(each)) if each is not None else b""
-        if after != before:
-            limits_files.write(changes, found, before, after)
+        if wanted:
+            limits_files.change(
+                site, changes, found,
+                lambda now: dataclasses.replace(now, **wanted),  # type: ignore[arg-type]
+            )  # fmt: skip
         if limit:
             mailboxes.change(site, changes, found, None, lambda a: a._replace(quota=limit))
     output.report(changes, root, as_json=as_json)

@@ -5,8 +5,8 @@ import click
 from glassmail.admin import convert as converting
 from glassmail.admin.changes import Changes
 from glassmail.admin.site import Site
+from glassmail.faces.cli import account_completion as completion
 from glassmail.faces.cli.account_output import (
-    complete_domains,
     data_of,
     json_option,
     refusals,
@@ -21,7 +21,7 @@ WAYS = (converting.DATABASE, converting.FILES)
 
 
 @click.command("convert")
-@click.argument("domains", metavar="DOMAIN...", nargs=-1, shell_complete=complete_domains)
+@click.argument("domains", metavar="DOMAIN...", nargs=-1, shell_complete=completion.domains)
 @click.option(
     "--to", "where", required=True, type=click.Choice(WAYS),
     help="the data base that control/accountsdb names, or vpopmail's files",

@@ -1,5 +1,6 @@
 """`glass serve`: check the site, then become its supervisor."""
 
+import contextlib
 import importlib
 import os
 import sys
@@ -32,6 +33,7 @@ DAEMONS = {
 }
 # Started where control/listen asks for it; it works on what admin/ works on, above the daemons.
 ACCOUNTS_MODULE = "glassmail.faces.compat.vpopmaild_service"
+STANDARD_ERROR = 2
 QMAIL_MUTEX = "/var/qmail/queue/lock/sendmutex"
 
 
@@ -66,6 +68,7 @@ def _serve(place: Place, *, one_user: bool) -> int:
     mains = _import_daemons()
     if accounts:
         mains[listen.ACCOUNTS] = importlib.import_module(ACCOUNTS_MODULE).main
+    hide_descriptors()
     supervisor = Supervisor(place, mains, uids, is_one_user=is_one_user)
     supervisor.claim()
     _make_gate_directory(place, uids)
@@ -76,6 +79,15 @@ def _serve(place: Place, *, one_user: bool) -> int:
     if accounts:
         supervisor.add(listen.ACCOUNTS, 1, accounts)
     return supervisor.run()
+
+
+def hide_descriptors() -> None:
+    """Let no program of the site have what our own parent left open in us."""
+    with contextlib.suppress(FileNotFoundError):  # no /proc
+        for name in os.listdir("/proc/self/fd"):
+            if int(name) > STANDARD_ERROR:
+                with contextlib.suppress(OSError):  # the listing's own
+                    os.set_inheritable(int(name), False)
 
 
 def _make_gate_directory(place: Place, uids: dict[str, tuple[int, int]]) -> None:

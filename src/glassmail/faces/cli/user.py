@@ -2,6 +2,7 @@
 
 import secrets
 import sys
+from typing import Any
 
 import click
 
@@ -11,16 +12,18 @@ from glassmail.admin.changes import Changes
 from glassmail.admin.mailboxes import NewMailbox
 from glassmail.admin.site import Site
 from glassmail.core.formats.vpasswd import Account
+from glassmail.faces.cli import account_completion as completion
 from glassmail.faces.cli import account_output as output
 from glassmail.faces.cli.account_output import json_option, refusals, root_option
 from glassmail.store.account_writer import Domain
 
 HEADINGS = ("address", "quota", "used", "full", "last login", "rights")
 RANDOM_PASSWORD_BYTES = 12
-_address = click.argument("address", shell_complete=output.complete_addresses)
+_FOR_PROGRAMS = ("bytes", "messages")
+_address = click.argument("address", shell_complete=completion.mailboxes)
 _password = click.option("--password", metavar="TEXT", help="The password; better ask for it.")
-_rights = output.completing(account_report.RIGHTS)
-_powers = output.completing(account_report.POWERS)
+_rights = completion.words(account_report.RIGHTS)
+_powers = completion.words(account_report.POWERS)
 _stdin = click.option("--stdin", is_flag=True, help="Read the password from the standard input.")
 
 
@@ -32,7 +35,7 @@ def user() -> None:
 @user.command("list")
 @root_option
 @json_option
-@click.argument("domains", nargs=-1, shell_complete=output.complete_domains)
+@click.argument("domains", nargs=-1, shell_complete=completion.domains)
 def list_(root: str | None, domains: tuple[str, ...], *, as_json: bool) -> None:
     """List the mailboxes of DOMAINS, of all domains without any."""
     with refusals("user list"):
@@ -44,6 +47,7 @@ def list_(root: str | None, domains: tuple[str, ...], *, as_json: bool) -> None:
             found = account_report.rows(site, site.domain(name))
             rows += found.rows
             problems += found.problems
+    rows = _for(rows, as_json=as_json)
     output.print_rows(rows, HEADINGS, as_json=as_json, none="no mailboxes")
     for problem in problems:
         click.echo(f"glass user list: {problem}", err=True)
@@ -60,18 +64,19 @@ def show(root: str | None, address: str, *, as_json: bool) -> None:
         site, domain, name = _parts(root, address)
         account = mailboxes.find(site, domain, name)
         row = account_report.details(site, domain, account)
-    output.print_fields(row, as_json=as_json)
+    output.print_fields(_for([row], as_json=as_json)[0], as_json=as_json)
 
 
 @user.command()
 @root_option
 @json_option
-@_address
+@click.argument("address", shell_complete=completion.new_addresses)
 @_password
 @_stdin
 @click.option("--quota", "size", metavar="SIZE", help="10M, 1000000, 1000C, 10M,1000C or NOQUOTA.")
 @click.option("--comment", metavar="TEXT", help="The owner's name.")
-@click.option("--from", "source", metavar="DIR", help="Bring back a removed mailbox.")
+@click.option("--from", "source", metavar="DIR", shell_complete=completion.directories,
+              help="Bring back a removed mailbox.")  # fmt: skip
 def add(  # noqa: PLR0913, PLR0917 (click hands over one argument per option)
     root: str | None,
     address: str,
@@ -209,11 +214,20 @@ def quota_(root: str | None, address: str, size: str | None, *, as_json: bool) -
         if size is None:
             account = mailboxes.find(site, domain, name)
             row = account_report.row(site, domain, account)
-            output.print_fields({key: row[key] for key in HEADINGS[:4]}, as_json=as_json)
+            row = {key: row[key] for key in (*HEADINGS[:4], *_FOR_PROGRAMS)}
+            output.print_fields(_for([row], as_json=as_json)[0], as_json=as_json)
             return
         limit = account_rules.check_quota(output.data_of(size))
         mailboxes.change(site, changes, domain, [name], lambda a: a._replace(quota=limit))
     output.report(changes, root, as_json=as_json)
+
+
+def _for(rows: list[dict[str, Any]], *, as_json: bool) -> list[dict[str, Any]]:
+    """Say quotas and sizes in words for people; programs get vpasswd's text, and numbers."""
+    if as_json:
+        return rows
+    told = [{key: row[key] for key in row if key not in _FOR_PROGRAMS} for row in rows]
+    return [{**row, "quota": account_report.quota_words(row["quota"])} for row in told]
 
 
 def _parts(root: str | None, address: str) -> tuple[Site, Domain, bytes]:

@@ -119,7 +119,6 @@ def _run(words: list[bytes]) -> int:
 
 
 def _default(site: Site, given: dict[str, bytes]) -> int:
-    before = limits_files.read_default(site)
     if "D" in given:
         leave(
             -1,
@@ -128,9 +127,10 @@ def _default(site: Site, given: dict[str, bytes]) -> int:
             "But be warned: this might stop vpopmail from working!!",
         )
     if "S" in given:
-        _show(f"Default limits: {site.etc(limits_files.DEFAULT_NAME)}", before)
+        path = site.etc(limits_files.DEFAULT_NAME)
+        _show(f"Default limits: {path}", limits_files.read_default(site))
         return 0
-    limits_files.write_default(site, Changes(), _altered(before, given))
+    limits_files.change_default(site, Changes(), lambda limits: _altered(limits, given))
     return 0
 
 
@@ -140,15 +140,14 @@ def _domain(site: Site, given: dict[str, bytes], name: bytes) -> int:
         vpopmail.hint(NAME, f"{name.decode('utf-8', 'backslashreplace')}: no such domain")
         return 0 if "S" in given else -1
     domain = site.domain(name)
-    before = limits_files.read(site, domain)
     if "D" in given:
-        limits_files.remove(Changes(), domain)
+        limits_files.remove(site, Changes(), domain)
         say("Limits deleted")
         return 0
     if "S" in given:
-        _show(b"Domain: " + name, before)
+        _show(b"Domain: " + name, limits_files.read(site, domain))
         return 0
-    limits_files.write(Changes(), domain, before, _altered(before, given))
+    limits_files.change(site, Changes(), domain, lambda limits: _altered(limits, given))
     return 0
 
 

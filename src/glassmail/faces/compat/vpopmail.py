@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from glassmail.admin.account_error import AccountError
+from glassmail.admin.account_rules import check_domain, check_name
 from glassmail.admin.changes import Changes
 from glassmail.admin.site import Site
 from glassmail.core.formats.control import parse_line
@@ -143,15 +144,17 @@ def parse_email(at: Site, text: bytes) -> tuple[bytes, bytes]:
     """Part an address at the first of `@`, `%`, `/`; without one the default domain is meant.
 
     Raises:
-        Left: the name or domain has bytes that vpopmail does not allow.
+        AccountError: the name or domain has bytes that vpopmail does not allow.
     """
     lower = text.lower()
     cut = next((i for i, byte in enumerate(lower) if byte in SEPARATORS), len(lower))
     user, domain = lower[:cut], lower[cut + 1 :]
     if not mailbox.is_valid_name(user):
-        leave(Fault.ILLEGAL_USERNAME, "Error: " + TEXTS[Fault.ILLEGAL_USERNAME])
+        check_name(user)  # says which rule
+        raise AccountError("it is no name for a mailbox", Fault.ILLEGAL_USERNAME)
     if not mailbox.is_valid_domain(domain):
-        leave(Fault.INVALID_DOMAIN_NAME, "Error: " + TEXTS[Fault.INVALID_DOMAIN_NAME])
+        check_domain(domain)
+        raise AccountError("it is no domain", Fault.INVALID_DOMAIN_NAME)
     return user, domain or default_domain(at)
 
 

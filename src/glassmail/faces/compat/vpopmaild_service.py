@@ -122,8 +122,8 @@ class Service:
                 signal.signal(number, signal.SIG_DFL)
             client.setblocking(True)
             client.settimeout(None)
-            number = client.fileno()
-            code = converse(Site.at(self._place), number, number, parent_fd=self._parent_fd)
+            both = client.fileno()
+            code = converse(Site.at(self._place), both, both, parent_fd=self._parent_fd)
         except (AccountError, OSError) as error:
             self._alert(str(error))
             code = 111

@@ -1,9 +1,12 @@
 """MariaDB (and MySQL), by PyMySQL."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
 import pymysql
+import pymysql.connections
+from pymysql.constants.COMMAND import COM_QUERY
 
 from glassmail.core.formats.database_address import DatabaseAddress
 from glassmail.store.sql.session import WAIT_S, Row, SqlError, Value
@@ -11,6 +14,31 @@ from glassmail.store.sql.session import WAIT_S, Row, SqlError, Value
 SOCKET = "/run/mysqld/mysqld.sock"
 _TAKEN = 1_062  # ER_DUP_ENTRY
 _LOCK_NAME_MAX = 64
+_BEFORE_ROWS = 3  # packets: the number of columns, one column, an end
+
+
+class _Connection(pymysql.connections.Connection):
+    """A connection that can ask for one text without a cursor, at two thirds of the cost."""
+
+    def text(self, statement: str, values: Sequence[str]) -> str | None:
+        """Return the only column of the only row, None when there is none.
+
+        The packets of such an answer are the number of columns, the column, an end, then the row
+        and an end, or an end alone (the text protocol's answer to COM_QUERY).
+        """
+        query = statement % tuple(map(self.escape, values))
+        self._execute_command(COM_QUERY, query)  # type: ignore[attr-defined]
+        read: Callable[[], Any] = self._read_packet
+        for _packet in range(_BEFORE_ROWS):
+            read()
+        row = read()
+        if row.is_eof_packet():
+            return None
+        found: bytes = row.read_length_coded_string()
+        if not read().is_eof_packet():
+            self.close()
+            raise pymysql.InterfaceError(0, "more than one row where there is one")
+        return found.decode("utf-8")
 
 
 class MariadbSession:
@@ -21,7 +49,7 @@ class MariadbSession:
         self._shown = str(address)
         self._lock = ""
         try:
-            self._connection = pymysql.connect(
+            self._connection = _Connection(
                 host=None if is_socket else address.host,
                 unix_socket=(address.host or SOCKET) if is_socket else None,
                 port=address.port,
@@ -43,6 +71,13 @@ class MariadbSession:
         """Ask."""
         self.run(statement, values)
         return list(self._cursor.fetchall())
+
+    def text(self, statement: str, values: Sequence[str]) -> str | None:
+        """Ask for one row of one text."""
+        try:
+            return self._connection.text(_translated(statement), values)
+        except (pymysql.MySQLError, OSError) as error:
+            raise self._failure(error) from error
 
     def run(self, statement: str, values: Sequence[Value] = ()) -> int:
         """Change; return how many rows."""

@@ -1,7 +1,8 @@
 """PostgreSQL, by psycopg: statements are prepared by the server at their first use."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from functools import cache
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
@@ -9,6 +10,33 @@ from psycopg.conninfo import make_conninfo
 
 from glassmail.core.formats.database_address import DatabaseAddress
 from glassmail.store.sql.session import WAIT_S, Row, SqlError, Value
+
+# The server ends a statement after WAIT_S by itself; one that has stopped does not, and whoever
+# waits for it must. Reading or writing a whole domain may take its time.
+_SILENCE_S_MAX = WAIT_S + 0.5
+_WHOLE_DOMAIN_S_MAX = 60.0
+
+_Result = TypeVar("_Result")
+
+
+class _Connection(psycopg.Connection):
+    """A connection that nobody waits for without end."""
+
+    patience_s = _SILENCE_S_MAX
+
+    def wait(
+        self,
+        gen: Generator[Any, Any, _Result],
+        interval: float = WAIT_S,
+        timeout: float | None = None,
+    ) -> _Result:
+        """Carry out a statement; raises psycopg.OperationalError when it takes too long."""
+        try:
+            return super().wait(gen, interval, timeout or self.patience_s)
+        except errors._WaitTimeout as error:  # noqa: SLF001 (it has no public name)
+            self.pgconn.finish()  # the answer may still come, to another question
+            text = f"no answer within {self.patience_s:.0f} s"
+            raise psycopg.OperationalError(text) from error
 
 
 class PostgresqlSession:
@@ -29,7 +57,7 @@ class PostgresqlSession:
             application_name="glassmail",
         )
         try:
-            self._connection = psycopg.connect(options, autocommit=True)
+            self._connection = _Connection.connect(options, autocommit=True)
             self._cursor = self._connection.cursor()
         except psycopg.Error as error:
             raise SqlError(f"{self._shown}: {error}", is_gone=True) from error
@@ -37,14 +65,26 @@ class PostgresqlSession:
     def rows(self, statement: str, values: Sequence[Value] = ()) -> list[Row]:
         """Ask."""
         try:
+            self._connection.patience_s = _WHOLE_DOMAIN_S_MAX
             cursor = self._cursor.execute(_translated(statement), values or None, prepare=True)
             return cursor.fetchall() if cursor.description else []
         except psycopg.Error as error:
             raise self._failure(error) from error
 
+    def text(self, statement: str, values: Sequence[str]) -> str | None:
+        """Ask for one row of one text."""
+        try:
+            self._connection.patience_s = _SILENCE_S_MAX
+            cursor = self._cursor.execute(_translated(statement), values, prepare=True)
+            found = cursor.fetchone()
+        except psycopg.Error as error:
+            raise self._failure(error) from error
+        return None if found is None else str(found[0])
+
     def run(self, statement: str, values: Sequence[Value] = ()) -> int:
         """Change; return how many rows."""
         try:
+            self._connection.patience_s = _WHOLE_DOMAIN_S_MAX
             return self._cursor.execute(_translated(statement), values or None).rowcount
         except psycopg.Error as error:
             raise self._failure(error) from error
@@ -52,6 +92,7 @@ class PostgresqlSession:
     def run_each(self, statement: str, values: Sequence[Sequence[Value]]) -> None:
         """Change with each of many values."""
         try:
+            self._connection.patience_s = _WHOLE_DOMAIN_S_MAX
             self._cursor.executemany(_translated(statement), values)
         except psycopg.Error as error:
             raise self._failure(error) from error

@@ -53,13 +53,13 @@ def find(directory: bytes, name: bytes) -> Found | None:
 
 def ask(session: Session, domain: str, name: bytes) -> Found:
     """Ask for one mailbox; raises SqlError."""
-    rows = session.rows(FIND, (_BETWEEN, domain, to_text(name)))
-    if rows:
-        fields = str(rows[0][0]).split(_BETWEEN)
+    row = session.text(FIND, (_BETWEEN, domain, to_text(name)))
+    if row is not None:
+        fields = row.split(_BETWEEN)
         if len(fields) != FIELDS_COUNT or not (fields[2].isascii() and fields[2].isdigit()):
             return Found(UNKNOWN, None, f"the row of {domain} is no line of vpasswd: mend it")
         return Found(YES, account_of(name, fields), "the table mailbox of control/accountsdb")
-    if session.rows(DOMAIN, (domain,)):
+    if session.text(DOMAIN, (domain,)) is not None:
         return Found(NO, None, "the table mailbox of control/accountsdb")
     return Found(UNKNOWN, None, f"the tables of control/accountsdb know no domain {domain}")
 

@@ -39,6 +39,10 @@ class Session(Protocol):
         """Ask."""
         ...
 
+    def text(self, statement: str, values: Sequence[str]) -> str | None:
+        """Ask for one row of one text; None when there is no row. It costs least."""
+        ...
+
     def run(self, statement: str, values: Sequence[Value] = ()) -> int:
         """Change; return how many rows."""
         ...

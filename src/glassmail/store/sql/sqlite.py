@@ -38,6 +38,11 @@ class SqliteSession:
         except apsw.Error as error:
             raise self._failure(error) from error
 
+    def text(self, statement: str, values: Sequence[str]) -> str | None:
+        """Ask for one row of one text."""
+        found = self.rows(statement, values)
+        return str(found[0][0]) if found else None
+
     def run(self, statement: str, values: Sequence[Value] = ()) -> int:
         """Change; return how many rows."""
         try:
