@@ -44,6 +44,7 @@ from glassmail.stations import deliver_report, resolve, system_users, users  # n
 from glassmail.stations.deliver_report import HARD_CODES, SOFT_CODES  # noqa: E402
 
 PAGE = PROJECT / "docs" / "coverage.md"
+NOT_HERE = PROJECT / "tools" / "not_here.toml"
 _HEAD = (
     "Made by `tools/generate_coverage.py` after a run of the tests; not to be edited. Rows are the "
     "catalogues in the code; a row in **red** has no test that claims it. `make check` fails for "
@@ -65,6 +66,9 @@ COMPLETE = (
     "rules: routing",
     "rules: users",
     "rules: dot-qmail rule",
+    "verbs of glass",
+    "exit codes of qmail-queue",
+    "log lines",
 )
 
 
@@ -140,7 +144,7 @@ def claims() -> dict[str, set[str]]:
             if isinstance(node, ast.Assign) and _is_pytestmark(node):
                 for name in _named(node.value):
                     found[name].add(file)
-            elif isinstance(node, ast.FunctionDef):
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 for decorator in node.decorator_list:
                     for name in _named(decorator):
                         found[name].add(f"{file}::{node.name}")
@@ -171,8 +175,16 @@ def _named(expression: ast.expr) -> Iterator[str]:
                 yield str(argument.value)
 
 
+def not_here() -> list[tuple[str, str]]:
+    """What the qmail family has and this server has not: (AREA/NAME, why)."""
+    parts = tomllib.loads(NOT_HERE.read_text("utf-8"))["part"]
+    return sorted(
+        (f"{part['area']}/{name}", part["why"]) for part in parts for name in part["names"]
+    )
+
+
 def problems() -> list[str]:
-    """Sentences about claims of unknown names and red rows in complete areas."""
+    """Sentences about claims of unknown names, red rows in complete areas, stale absences."""
     table, claimed = areas(), claims()
     known = {name for rows in table.values() for name in rows}
     sentences = [
@@ -181,6 +193,8 @@ def problems() -> list[str]:
     ]
     for area in COMPLETE:
         sentences += [f"{name}: no test" for name in table[area] if name not in claimed]
+    sentences += [f"{name}: it is here: take it out of tools/{NOT_HERE.name}"
+                  for name, _why in not_here() if name in known]  # fmt: skip
     return sentences
 
 
@@ -203,6 +217,11 @@ def page() -> str:
     for area, rows in table.items():
         lines += ["", f"## {area}", "", "| name | test | last result |", "|---|---|---|"]
         lines += [_row(name, sorted(claimed.get(name, ())), results) for name in rows]
+    absent = not_here()
+    about = (f"{len(absent)} names that qmail, s/qmail, John Simpson's patches, vpopmail, "
+             "ucspi-tcp or daemontools have and this server has not.")  # fmt: skip
+    lines += ["", "## of the family, not here", "", about, "", "| name | why |", "|---|---|"]
+    lines += [f"| `{name}` | {why} |" for name, why in absent]
     return "\n".join(lines) + "\n"
 
 

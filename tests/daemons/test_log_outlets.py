@@ -202,3 +202,32 @@ def test_a_killed_log_with_a_running_processor_goes_on(settings):
     while not list(previous.parent.glob("@*.s")) and time.monotonic() < end:
         time.sleep(0.01)
     assert kept in [path.read_bytes() for path in previous.parent.glob("@*.s")]
+
+
+def test_a_log_directory_that_cannot_be_opened_delays_nothing(settings):
+    (settings.root / "log").mkdir()
+    (settings.root / "log" / "send").write_text("a file where the directory should be")
+    settings.start()
+    settings.tell_all()  # the facts are durable in the history
+    assert any(line.endswith(b"session") or b"refused" in line for line in settings.read("smtpd"))
+    serve = wait_for(lambda: settings.read("serve"))
+    assert any(b"/log/send cannot be written: Not a directory: lines wait" in line
+               for line in serve)  # fmt: skip
+    (settings.root / "log" / "send").unlink()
+    lines = wait_for(lambda: (settings.root / "log" / "send").is_dir() and settings.read("send"))
+    assert lines[0].endswith(b"new msg 5")
+    assert lines[-1].endswith(b"end msg 5")
+    wait_for(lambda: settings.read("serve")[-1].endswith(b"/log/send can be written again"))
+
+
+def wait_for(condition):
+    end = time.monotonic() + 10
+    while True:
+        try:
+            found = condition()
+        except FileNotFoundError:
+            found = None
+        if found:
+            return found
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)

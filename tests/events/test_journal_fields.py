@@ -1,4 +1,4 @@
-from glassmail.events.journal_fields import entry
+from glassmail.events.journal_fields import entry, fields_of
 from glassmail.events.process import Alerted
 from tests.store.history.story import NOON, settled
 
@@ -18,7 +18,9 @@ def fields(data):
 
 
 def test_a_delivery_has_a_field_for_each_part():
-    found = fields(entry(settled(NOON, 17, delivery=3, text=b"a\nb\n"), b"delivery 3: x", b"qmail"))
+    found = fields(
+        entry(b"delivery 3: x", fields_of(settled(NOON, 17, delivery=3, text=b"a\nb\n"), b"qmail"))
+    )
     assert found["MESSAGE"] == b"delivery 3: x"
     assert found["PRIORITY"] == b"6"
     assert found["SYSLOG_IDENTIFIER"] == b"qmail"
@@ -32,5 +34,7 @@ def test_a_delivery_has_a_field_for_each_part():
 
 
 def test_severity_is_priority():
-    found = fields(entry(Alerted(NOON, "queue", "no disk"), b"alert: no disk", b"qmail"))
+    found = fields(
+        entry(b"alert: no disk", fields_of(Alerted(NOON, "queue", "no disk"), b"qmail"))
+    )
     assert found["PRIORITY"] == b"1"

@@ -100,3 +100,41 @@ def test_parts_may_be_left_out():
     page.docstring(DOCSTRING, ["Pure"])
     assert "hidden" not in page.render()
     assert ".Ss Always" in page.render()
+
+
+def test_blocks_that_are_set_in_stand_as_they_are():
+    page = Page("x", 5, "a page")
+    page.docstring("Title.\n\n    a line\n    another, of SIZE_MAX bytes\n\n    body  the\n"
+                   "          rest\n    head  first\n\nDone.", values={"SIZE_MAX": 4_096})
+    text = page.render()
+    assert ".Bd -literal -offset indent\na line\nanother, of 4,096 bytes\n.Ed" in text
+    assert ".It \\&body\nthe rest\n.It \\&head\nfirst\n.El" in text
+
+
+def test_purpose_is_told_without_its_heading():
+    page = Page("x", 5, "a page")
+    page.docstring("Title.\n\nPurpose:\n    To help.\n\n    More.\n")
+    assert "Purpose" not in page.render()
+    assert "To help." in page.render()
+    assert "literal" not in page.render()
+
+
+def test_what_lacks_words_is_named(monkeypatch):
+    import dataclasses
+
+    import click
+
+    from glassmail.faces.manual import log_page, pages
+
+    assert undocumented(SCRIPTS | {"qmail-new"}) == ["command qmail-new: no entry in the catalogue"]
+    wordless = dataclasses.replace(SETTINGS["me"], about="")
+    monkeypatch.setitem(pages.SETTINGS, "me", wordless)
+    fewer = {name: form for name, form in log_page.SEND_LINES.items() if name != "ended"}
+    monkeypatch.setattr(log_page, "SEND_LINES", fewer)  # the order of the page is the dict's
+    monkeypatch.delitem(pages.INTERNAL, "date")
+    shy = click.Command("shy", params=[click.Option(["--quiet"])])
+    monkeypatch.setattr(pages, "glass", click.Group("glass", commands={"shy": shy}))
+    assert set(undocumented(SCRIPTS)) == {
+        "control/me: no words", "event ended: no form of its line",
+        "core/formats/date.py: no page", "glass shy: no help", "glass shy --quiet: no help",
+    }  # fmt: skip

@@ -51,8 +51,11 @@ class Ear:
     def hear(self, count):
         events = []
         while len(events) < count:
-            events += codec.decode(DECODER.decode(self.channel.receive()[0]).events)
+            events += self.frame()
         return events
+
+    def frame(self):
+        return codec.decode(DECODER.decode(self.channel.receive()[0]).events)
 
     def close(self):
         self.channel.close()
@@ -64,6 +67,11 @@ def ear(tmp_path):
     ear = Ear(tmp_path / "log.sock")
     yield ear
     ear.close()
+
+
+def aside(work, *arguments):
+    """Listen in a thread: what is said goes out with the next round of the loop."""
+    return asyncio.to_thread(work, *arguments)
 
 
 async def until(condition):
@@ -79,14 +87,11 @@ def test_events_arrive_in_one_batch(loop, ear):
     async def main():
         teller = Reporter(ear.path, "smtpd")
         teller.start()
-        await asyncio.sleep(0.01)  # what is said goes out with the next round of the loop
-        assert ear.accept() == Hello("smtpd", os.getpid())
+        assert await aside(ear.accept) == Hello("smtpd", os.getpid())
         for _ in range(3):
             teller.tell(ENDED)
         await until(lambda: not teller._events)
-        await asyncio.sleep(0.01)
-        frame = DECODER.decode(ear.channel.receive()[0])
-        assert codec.decode(frame.events) == [ENDED] * 3
+        assert await aside(ear.frame) == [ENDED] * 3
         teller.close()
 
     run(loop, main)
@@ -97,13 +102,12 @@ def test_a_full_batch_does_not_wait_for_the_timer(loop, ear):
     async def main():
         teller = Reporter(ear.path, "smtpd")
         teller.start()
-        await asyncio.sleep(0.01)  # what is said goes out with the next round of the loop
-        ear.accept()
+        await aside(ear.accept)
         for number in range(BATCH_EVENTS):
             teller.tell(refusal(number))
         assert not teller._events  # already sent, without a turn of the loop
-        await asyncio.sleep(0.01)
-        assert [event.at for event in ear.hear(BATCH_EVENTS)] == list(range(BATCH_EVENTS))
+        heard = await aside(ear.hear, BATCH_EVENTS)
+        assert [event.at for event in heard] == list(range(BATCH_EVENTS))
         teller.close()
 
     run(loop, main)
@@ -113,12 +117,10 @@ def test_close_sends_the_rest(ear):
     async def main():
         teller = Reporter(ear.path, "smtpd")
         teller.start()
-        await asyncio.sleep(0.01)  # what is said goes out with the next round of the loop
-        ear.accept()
+        await aside(ear.accept)
         teller.tell(ENDED)
         teller.close()
-        await asyncio.sleep(0.01)
-        assert ear.hear(1) == [ENDED]
+        assert await aside(ear.hear, 1) == [ENDED]
         teller.tell(ENDED)  # after the end nothing is kept
         assert not teller._events
 
@@ -146,8 +148,8 @@ def test_while_the_log_is_away_noise_goes_first_and_is_counted(tmp_path):
         assert dropped > 0
         ear = Ear(path)
         await until(lambda: teller.dropped == 0 and not teller._events)
-        ear.accept()
-        events = await asyncio.to_thread(ear.hear, noise + refusals - dropped + 1)
+        await aside(ear.accept)
+        events = await aside(ear.hear, noise + refusals - dropped + 1)
         assert [type(event) for event in events].count(Refused) == refusals
         told = [event for event in events if isinstance(event, Dropped)]
         assert [(event.role, event.count) for event in told] == [("smtpd", dropped)]
@@ -178,8 +180,7 @@ def test_a_log_that_does_not_read_costs_no_memory(ear):
     async def main():
         teller = Reporter(ear.path, "smtpd")
         teller.start()
-        await asyncio.sleep(0.01)  # what is said goes out with the next round of the loop
-        ear.accept()
+        await aside(ear.accept)
         big = Alerted(1, "smtpd", "x" * 2_000)
         for _ in range(20_000):
             teller.tell(big)
@@ -195,13 +196,11 @@ def test_an_event_too_long_for_a_frame_is_dropped_alone(ear):
     async def main():
         teller = Reporter(ear.path, "smtpd")
         teller.start()
-        await asyncio.sleep(0.01)  # what is said goes out with the next round of the loop
-        ear.accept()
+        await aside(ear.accept)
         for event in (ENDED, Alerted(1, "smtpd", "x" * 5_000_000), ENDED):
             teller.tell(event)
         await until(lambda: not teller._events)
-        await asyncio.sleep(0.01)
-        assert ear.hear(2) == [ENDED, ENDED]
+        assert await aside(ear.hear, 2) == [ENDED, ENDED]
         assert teller.dropped == 1
         teller.close()
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 
@@ -72,7 +73,7 @@ def test_status_tells_everything_in_80_columns(busy):
     assert "  1 of 20 remote deliveries are running (control/concurrencyremote)" in lines
     (hanging,) = [line for line in lines if line.startswith("  remote slow.test")]
     assert f"c@slow.test from <{TAMMY}>" in hanging
-    assert "sessions: 3 of 5000 open" in lines
+    assert "sessions: 3 of 5,000 open" in lines
     shown = [line for line in lines if line.startswith("  smtp       127.0.0.1")]
     assert len(shown) == 3
     assert "   0 taken    0 refused " in shown[0]
@@ -137,7 +138,7 @@ def test_queue_top_for_programs(busy):
 def test_queue_top(busy):
     text = busy.glass("queue", "top", "--once")
     assert widths(text) <= 80
-    assert text.startswith("3 messages, waiting: 3 recipients\nstatus: local 0/255 remote 1/20\n")
+    assert text.startswith("3 messages to 3 recipients waiting\nstatus: local 0/255 remote 1/20\n")
     assert "\ndestination " in text
 
 
@@ -145,10 +146,11 @@ def test_queue_top(busy):
 def test_queue_list_by_cause(busy):
     text = busy.glass("queue", "list", "--by", "cause")
     assert widths(text) <= 80
-    assert text.startswith("2 because no other server could be reached\n    to far.test 2\n")
+    assert text.splitlines()[:2] == [
+        "2 recipients because no other server could be reached", "    to far.test 2"]  # fmt: skip
     assert "what to do: " in text
-    assert "1: not tried yet" in text
-    assert text.endswith("3 messages, waiting: 3 recipients\n")
+    assert "1 recipient: not tried yet" in text
+    assert text.endswith("3 messages to 3 recipients waiting\n")
     rows = busy.json("queue", "list", "--by", "cause")
     assert [row["recipients"] for row in rows] == [2, 1]
     assert rows[0]["beside"] == {"far.test": 2}
@@ -229,3 +231,16 @@ def test_a_growing_queue_gets_advice(busy, monkeypatch):
     assert told[0].startswith("3 messages wait, more than 2")
     assert any("go to far.test" in sentence for sentence in told)
     assert json.dumps(told)
+
+
+def test_a_process_that_hangs_hides_its_own_part_only(busy):
+    (log,) = [row["pid"] for row in busy.children() if row["role"] == "log"]
+    os.kill(log, signal.SIGSTOP)
+    try:
+        text = busy.glass("status", code=1)
+    finally:
+        os.kill(log, signal.SIGCONT)
+    assert "far.test" in text
+    assert "messages accepted" not in text
+    assert "log: no answer over " in text
+    busy.glass("status")

@@ -94,7 +94,8 @@ def test_session(logged):
     assert lines == logged.json("log", "session", f"#{number}")
     refused = logged.json("log", "session", code_of(logged.refusal))
     assert [row["line"].split()[0] for row in refused] == ["refused", "session"]
-    logged.glass("log", "session", "#999999", code=1)
+    said = logged.glass("log", "session", "#999999", code=1)
+    assert "glass why '#999999' asks the history" in said
     logged.glass("log", "session", "what?", code=2)
 
 

@@ -1,6 +1,7 @@
 """A running server obeys: signals, `glass stop`, `reload`, and orders about single messages."""
 
 import os
+import re
 import signal
 import time
 
@@ -34,6 +35,7 @@ def deferred(site, peer, count=1):
     return until(all_put_off, "the peer put everything off")
 
 
+@pytest.mark.covers("glass/reload", "glass/serve")
 def test_hup_reads_virtualdomains_again(relaying, peer):
     site = relaying
     site.write(site.root / "alias" / ".qmail-virt-default", f"&{TAMMY}\n")
@@ -75,6 +77,7 @@ def test_alrm_tries_now(relaying, peer):
     assert peer.messages[0][1] == [b"RCPT TO:<far0@remote.test>"]
 
 
+@pytest.mark.covers("glass/stop")
 def test_term_finishes_what_runs(make_site):
     site = make_site(ONE_USER)
     out = site.root / "alias" / "out"
@@ -94,14 +97,41 @@ def test_term_finishes_what_runs(make_site):
     site.until_empty()
 
 
+@pytest.mark.covers("glass/restart")
+def test_glass_restart(make_site):
+    site = make_site(ONE_USER).start()
+    before = site.server.pid
+    try:
+        assert site.glass("restart").endswith("ready\n")
+        assert site.server.wait(5) == 0
+        assert int((site.root / "run" / "serve.pid").read_text()) != before
+        site.send(TAMMY)
+        assert len(site.arrived(TAMMY)) == 1
+    finally:
+        assert site.glass("stop") == "stopped\n"
+
+
 def test_restart_is_told_by_status(make_site):
     site = make_site(ONE_USER).start()
     text = site.glass("status")
-    assert text.startswith(f"{site.root}: ready, running for 0 min\n")
-    assert f"127.0.0.1:{site.smtp_port}; submission 127.0.0.1" in text
-    assert "queue: 0 messages; deliveries running: local 0/255, remote 0/20\n" in text
+    head, *lines = text.splitlines()
+    assert re.fullmatch(re.escape(str(site.root)) + r": ready, running for \d+ (s|min)", head)
+    (smtpd,) = [n for n, line in enumerate(lines) if line.startswith("  smtpd ")]
+    assert lines[smtpd].endswith(f" smtp 127.0.0.1:{site.smtp_port}")
+    assert lines[smtpd + 1].strip().startswith("submission 127.0.0.1:")
+    assert "queue: 0 messages, 0 unprocessed" in lines
+    assert "died before" not in text
+    site.may_complain = True
+    (log,) = [row["pid"] for row in site.children() if row["role"] == "log"]
+    os.kill(log, signal.SIGKILL)
+    until(lambda: [r["pid"] for r in site.children() if r["role"] == "log"] not in ([log], [0]),
+          "a new log process")  # fmt: skip
+    told = until(lambda: site.glass("status", code=None).partition("died before: ")[2],
+                 "the death is told")  # fmt: skip
+    assert told.startswith("killed by signal SIGKILL, 1 restart\n")
 
 
+@pytest.mark.covers("glass/queue hold", "glass/queue release", "glass/queue retry")
 def test_hold_release_retry(relaying, peer):
     site = relaying
     (row,) = deferred(site, peer)
@@ -123,6 +153,7 @@ def test_hold_release_retry(relaying, peer):
     assert site.glass("queue", "list") == "no messages wait\n"
 
 
+@pytest.mark.covers("glass/queue bounce", "glass/queue drop", "log-line/administered")
 def test_bounce_and_drop(relaying, peer):
     site = relaying
     first, second = deferred(site, peer, 2)
@@ -135,10 +166,13 @@ def test_bounce_and_drop(relaying, peer):
     assert peer.messages == []
     story = site.glass("why", f"#{second['message']}")
     assert "dropped" in story
+    uid = site.runner.uid
+    assert f"admin msg {second['message']}: drop by uid {uid}" in site.log_lines()
     said = site.glass("queue", "drop", str(second["message"]), code=1)
     assert said == f"glass queue: there is no message {second['message']} in the queue\n"
 
 
+@pytest.mark.covers("glass/queue show")
 def test_show_and_list(relaying, peer):
     site = relaying
     (row,) = deferred(site, peer)

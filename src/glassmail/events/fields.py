@@ -89,7 +89,11 @@ def fill(fields: dict[str, Field], event: Event, names: Iterable[str]) -> None:
     """Add fields of an event."""
     for name in names:
         value = getattr(event, name)
-        fields[name] = value if type(value) in _PLAIN else _field(value)
+        kind = type(value)
+        if kind is bytes:
+            fields[name] = value.decode("utf-8", "backslashreplace")
+        else:
+            fields[name] = value if kind in _PLAIN else _field(value)
 
 
 _PLAIN = frozenset((str, int, float, bool))

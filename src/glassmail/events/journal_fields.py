@@ -5,6 +5,8 @@ SYSLOG_FACILITY, and each field of the event as GLASSMAIL_NAME, so that
 `journalctl GLASSMAIL_MESSAGE=17` finds all of a message.
 """
 
+from functools import lru_cache
+
 import msgspec
 
 from glassmail.core.formats.log_outlets import FACILITY_MAIL
@@ -14,29 +16,37 @@ from glassmail.events.fields import brief
 _PRIORITY = {"alert": 1, "warning": 4}
 
 
-def entry(event: Event, text: bytes, tag: bytes) -> bytes:
-    """Return the datagram of an event.
+def entry(text: bytes, rest: bytes) -> bytes:
+    """Return the datagram of a line.
 
     Args:
-        event: what happened.
-        text: its line, without stamp and newline.
-        tag: who says it.
+        text: without stamp and newline.
+        rest: the other fields, of its event.
     """
+    return b"MESSAGE=%b\n%b" % (text, rest)
+
+
+def fields_of(event: Event, tag: bytes) -> bytes:
+    """Return the fields that all lines of an event share; tag: who says it."""
     parts = [
-        _field("MESSAGE", text),
-        _field("PRIORITY", b"%d" % _PRIORITY.get(event.severity, 6)),
-        _field("SYSLOG_IDENTIFIER", tag),
-        _field("SYSLOG_FACILITY", b"%d" % FACILITY_MAIL),
+        b"PRIORITY=%d\nSYSLOG_IDENTIFIER=%b\nSYSLOG_FACILITY=%d\n"
+        % (_PRIORITY.get(event.severity, 6), tag, FACILITY_MAIL)
     ]
     for name, value in brief(event).items():
-        if name != "severity":
-            shown = value.encode("utf-8") if isinstance(value, str) else msgspec.json.encode(value)
-            parts.append(_field(f"GLASSMAIL_{name.upper()}", shown))
+        if name == "severity":
+            continue
+        key = _key(name)
+        if type(value) is int:
+            parts.append(b"%b=%d\n" % (key, value))
+            continue
+        shown = value.encode("utf-8") if isinstance(value, str) else msgspec.json.encode(value)
+        if b"\n" in shown:  # such a value is given by its length: eight bytes, low first
+            parts.append(b"%b\n%b%b\n" % (key, len(shown).to_bytes(8, "little"), shown))
+        else:
+            parts.append(b"%b=%b\n" % (key, shown))
     return b"".join(parts)
 
 
-def _field(name: str, value: bytes) -> bytes:
-    """One field; a value with newlines is given by its length (eight bytes, low first)."""
-    if b"\n" in value:
-        return b"%b\n%b%b\n" % (name.encode("ascii"), len(value).to_bytes(8, "little"), value)
-    return b"%b=%b\n" % (name.encode("ascii"), value)
+@lru_cache(maxsize=1_024)
+def _key(name: str) -> bytes:
+    return f"GLASSMAIL_{name.upper()}".encode("ascii")

@@ -33,6 +33,14 @@ _RESULTS = {"K": "success", "Z": "deferral", "D": "failure"}
 _KINDS: tuple[type[Event], ...] = (Accepted, Settled, Ended, SessionEnded, Refused)
 _NAMES = {kind: names_of(kind, ("code", "part", "began", "outcome")) for kind in _KINDS}
 _OF_STORY = ("service", "client", "client_port", "client_name", "helo")
+# Left out when empty; an empty sender is one, and a 0 of the rest is a number.
+_UNKNOWN_IF_EMPTY = {
+    "session": ("code", "helo", "tls", "login", "sender", "recipients", "stage"),
+    "refused": ("code", "client_name", "helo", "recipient", "recipients", "tls", "login"),
+    "message": ("code", "origin", "message_id", "client_name", "helo"),
+    "delivery": ("code", "retry_at"),
+    "end": ("code",),
+}
 _NANO_MS = 1_000_000
 _NANO_S = 1_000_000_000
 
@@ -100,7 +108,10 @@ class Records:
     def _write(self, kind: str, event: Event, more: dict[str, Field]) -> bytes:
         record: dict[str, Field] = {"time": time_of(event.at), "record": kind}
         fill(record, event, _NAMES[type(event)])
-        record.update((name, value) for name, value in more.items() if value != "")
+        record.update(more)
+        for name in _UNKNOWN_IF_EMPTY[kind]:
+            if not record.get(name, True):
+                del record[name]
         if self._form == JSON:
             return msgspec.json.encode(record) + b"\n"
         return words(record).encode("utf-8") + b"\n"

@@ -1,8 +1,28 @@
 """The text log of SMTP sessions: one sober line per refusal and per end of a session.
 
-    refused CODE/1 192.0.2.7:4711 mx.src.test helo mx.src.test rcpt \
-        from <a@b> to <c@d> by rcpthosts: 553_sorry,_...
-    session CODE 192.0.2.7:4711 helo mx.src.test quit accepted 1 refused 0 bytes 4312 ms 13
+    refused CODE/1 IP:PORT NAME helo HELO rcpt
+        from <SENDER> to <RECIPIENT> by rcpthosts: 553_sorry,_...
+    session CODE IP:PORT helo HELO quit accepted 1 refused 0
+        bytes 4312 ms 13
+    handed CODE/1 IP:PORT NAME helo HELO from <SENDER> to 2
+        by PROGRAM exit 0 pid 4711: 250_ok_...
+
+Each is one line. `refused` names the stage, the check that decided and the reply; `session` how it
+ended; `handed` a message that a program of QMAILQUEUE took. NAME and HELO are `-` when unknown.
+
+With control/tcpserverlog = 1 tcpserver's lines stand here, too:
+
+    tcpserver: status: 1/40
+    tcpserver: pid 4711 from IP
+    tcpserver: ok 4711 NAME:IP:PORT NAME:IP:INFO:PORT
+    tcpserver: end 4711 status 0
+
+and with control/smtpdlog = sqmail those of s/qmail:
+
+    qmail-smtpd: pid 4711 Reject::RCPT::Failed_Rcptto
+        P:ESMTP S:IP:NAME H:HELO F:SENDER T:RECIPIENT
+
+Lines that checks of the front door ask for begin with `qmail-smtpd[PID]:`.
 
 What a client sent is made safe as in qmail-send's log: no blank, no newline, no control byte.
 """

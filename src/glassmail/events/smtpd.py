@@ -71,6 +71,10 @@ class SessionEnded(Event, tag="session", frozen=True):
     Attributes:
         how: quit, dropped, timeout, closed (by us), shutdown; ended or open in imported logs.
         accepted: messages accepted; refused: replies of 4xx and 5xx.
+        sender, recipients: of a message that was begun, and never handed over whole; recipients
+            is empty when there was none.
+        stage: how far it came: rcpt, or data when some of it was sent.
+        steps: what was asked about it.
     """
 
     sentence: ClassVar[str] = (
@@ -89,6 +93,10 @@ class SessionEnded(Event, tag="session", frozen=True):
     bytes_in: int
     tls: str = ""
     login: bytes = b""
+    sender: bytes = b""
+    recipients: tuple[bytes, ...] = ()
+    stage: str = ""
+    steps: tuple[Step, ...] = ()
 
 
 class Noted(Event, tag="noted", frozen=True):

@@ -8,6 +8,7 @@ become `?`.
 
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 
 CHUNK = 799  # splogger.c: a buffer of 800 with its end
 _ALERT, _WARNING, _INFO = 1, 4, 6
@@ -26,7 +27,7 @@ def datagrams(text: bytes, at: int, tag: bytes, facility: int) -> Iterator[bytes
     """
     if not text:
         return
-    safe = text.translate(_PRINTABLE)
+    safe = text.translate(_PRINTABLE)  # as long as the text
     seconds, rest = divmod(at, 1_000_000_000)
     head = b"<%d>%b %b: %d.%06d" % (
         facility << 3 | _priority(text), _date(seconds), tag, seconds, rest // 1_000,
@@ -41,6 +42,7 @@ def _priority(text: bytes) -> int:
     return _WARNING if text.startswith(b"warning:") else _INFO
 
 
+@lru_cache(maxsize=8)
 def _date(seconds: int) -> bytes:
     """The local time as syslog(3) puts it, never in another language."""
     moment = time.localtime(seconds)

@@ -6,9 +6,6 @@ this server's follow in the same style. Values and defaults come from the regist
 
 from dataclasses import dataclass
 
-from glassmail.settings.control_files import SETTINGS
-from glassmail.settings.registry import Kind
-
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
@@ -18,8 +15,8 @@ class Sentence:
         name: the file.
         before: text before the value (of a list: before each line).
         after: text after it, without the final stop for a LINE or INT.
-        missing: the whole sentence for a list that is not there; empty for LINE and INT, which
-            tell their default as they tell a value.
+        missing: the whole sentence for a file that is not there; empty for those that tell their
+            default as they tell a value.
     """
 
     name: str
@@ -64,7 +61,7 @@ QMAIL = (
     Sentence("virtualdomains", "Virtual domain: ", "", "No virtual domains."),
 )  # fmt: skip
 
-_OWN = (
+OWN = (
     Sentence("badmailfromnorelay", "", " not accepted in MAIL FROM of clients that may not relay.",
              "Any MAIL FROM is allowed."),
     Sentence("badrcptto", "", " not accepted in RCPT TO.", "Any RCPT TO is allowed."),
@@ -112,6 +109,27 @@ _OWN = (
     Sentence("historygigabytes", "History may fill ", " GB (0: any number)"),
     Sentence("passwordhash", "New passwords are hashed by "),
     Sentence("breakcharacter", "User-ext delimiter is "),
+    Sentence("assignrebuild", "users/cdb is built when users/assign is newer (1 yes, 0 no): "),
+    Sentence("programmemory", "Local program memory (0: any amount) is ", " bytes"),
+    Sentence("dnsserver", "DNS server: ", "", "DNS servers are those of /etc/resolv.conf."),
+    Sentence("concurrencyincoming", "SMTP server concurrency (0: no limit) is "),
+    Sentence("remotehost", "Names of SMTP clients are looked up (yes, paranoid, no, auto): "),
+    Sentence("remotehosttimeout", "Looking up a name of an SMTP client may take ", " seconds"),
+    Sentence("remoteinfo", "RFC 1413 server of an SMTP client may take (0: not asked) ",
+             " seconds"),
+    Sentence("tcpserverlog", "SMTP server log holds tcpserver's lines (1 yes, 0 no): "),
+    Sentence("maxbadlogins", "Wrong password limit of a client in a minute (0: none) is "),
+    Sentence("maxbadrecipients", "Unknown recipient limit of a client in a minute (0: none) is "),
+    Sentence("maxerrors", "Refused command limit of a client in a minute (0: none) is "),
+    Sentence("maxconnects", "Connection limit of a client in a minute (0: none) is "),
+    Sentence("maxmessages", "Message limit of a client in an hour (0: none) is "),
+    Sentence("maxaccountrecipients", "Recipient limit of an account in an hour (0: none) is "),
+    Sentence("blockseconds", "A client that passed a limit is not served for ", " seconds"),
+    Sentence("clearpasswords", "New passwords are kept in clear as well (1 yes, 0 no): "),
+    Sentence("vpopmailhome", "Home directory of vpopmail is ", "",
+             "Home directory of vpopmail is the site's, or where its domains are."),
+    Sentence("accountsdb", "Mailboxes of new virtual domains are kept in ", "",
+             "Mailboxes of new virtual domains are kept in vpasswd."),
 )  # fmt: skip
 
 # Not settings, and not shown: one of them holds a key.
@@ -120,18 +138,9 @@ KEYS = {
     "clientca.pem": "Authorities of SMTP clients' certificates.",
 }
 
+# Made beside a file that a command edits, as vpopmail does.
+LOCK = ".lock"
+LOCK_SENTENCE = "Lock of the commands that change {name}."
+
 # Looked at by qmail-showctl, but no settings: files that tcprules and qmail-newmrh make.
 BUILT = frozenset(("tcp.smtp.cdb", "morercpthosts.cdb"))
-
-
-def own_sentences() -> tuple[Sentence, ...]:
-    """Return a sentence for every file that is not qmail's; a plain one if none is declared."""
-    declared = {sentence.name for sentence in (*QMAIL, *_OWN)}
-    plain = tuple(_plain(name) for name in SETTINGS if name not in declared)
-    return _OWN + plain
-
-
-def _plain(name: str) -> Sentence:
-    if SETTINGS[name].kind in {Kind.LINE, Kind.INT}:
-        return Sentence(name, f"The value of {name} is ")
-    return Sentence(name, f"{name}: ", "", f"No {name}.")

@@ -55,7 +55,6 @@ class LogDirectory:
         aside: Callable[[Callable[[], None]], object] = _at_once,
         clock: Callable[[], int] = time.time_ns,
         processor: bytes = b"",
-        waiting: WaitingLines | None = None,
     ) -> None:
         """Lock the directory and open `current`.
 
@@ -66,7 +65,6 @@ class LogDirectory:
             aside: runs work that may wait for the disk.
             clock: nanoseconds since 1970, for the labels of finished files.
             processor: a program that finished files go through, empty for none.
-            waiting: lines that waited for the directory; taken over.
 
         Raises:
             LogBusyError: another process holds the lock.
@@ -79,7 +77,7 @@ class LogDirectory:
         self._files = files
         self._aside = aside
         self._clock = clock
-        self._waiting = waiting or WaitingLines()
+        self._waiting = WaitingLines()
         self._last_label = b""
         self._current = os.path.join(path, "current")
         self._fd = -1
@@ -97,6 +95,10 @@ class LogDirectory:
         except OSError:
             self._lock.close()
             raise
+
+    def take_over(self, waiting: WaitingLines) -> None:
+        """Go on with lines that waited for the directory; before anything is written."""
+        self._waiting = waiting
 
     def write(self, lines: list[bytes]) -> None:
         """Add chunks of whole lines; they reach the file with the next flush."""

@@ -58,3 +58,17 @@ def test_showctl_tells_what_the_rules_set(site):
     assert "Rule for SMTP clients: " in text
     assert "Variable MAXRCPT: Greatest number" in text
     assert "Variable MFCHECK" not in text
+
+
+@pytest.mark.covers("glass/settings list")
+def test_list(site):
+    (site / "control" / "locals").write_text("a.example\nb.example\n")
+    lines = say("list", "--root", site).output.splitlines()
+    assert f"  {'locals':<20} a.example  b.example" in lines
+    assert max(map(len, lines)) <= 80
+    rows = {r["name"]: r for r in map(json.loads, say("list", "--json", "--root", site)
+            .output.splitlines())}  # fmt: skip
+    assert rows["locals"]["set"]
+    assert not rows["concurrencyremote"]["set"]
+    assert rows["concurrencyremote"]["value"] == "20"
+    assert len(lines) == len(rows)

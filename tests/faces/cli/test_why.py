@@ -86,7 +86,8 @@ def test_pasted_words_and_standard_input(root):
     done = run(why, "--root", root, "end", "msg", "5")
     assert "read as qmail-send's log line" in done.stdout
     assert "message #5" in done.stdout
-    done = CliRunner().invoke(why, ["--root", root, "-"], input="starting delivery 6: msg 6 to local x\n")
+    line = "starting delivery 6: msg 6 to local x\n"
+    done = CliRunner().invoke(why, ["--root", root, "-"], input=line)
     assert "message #6" in done.stdout
     done = run(why, "--root", root, "--from", "a@src.test", "--to", "joe@here.test", "--json")
     assert json.loads(done.stdout.splitlines()[-1])["count"] == 2

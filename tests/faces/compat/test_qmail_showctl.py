@@ -7,7 +7,7 @@ from glassmail.faces.compat import qmail_showctl
 from glassmail.faces.compat.qmail_showctl import tell
 from glassmail.settings.control_files import SETTINGS
 from glassmail.settings.place import Place
-from glassmail.settings.showctl import BUILT, QMAIL, own_sentences
+from glassmail.settings.showctl import BUILT, OWN, QMAIL
 from glassmail.store.control import ControlError
 from tests.faces.compat.command import make_site, run
 
@@ -69,7 +69,7 @@ def test_the_command(root):
 
 
 def test_every_setting_is_told_once(root):
-    names = [s.name for s in (*QMAIL, *own_sentences())]
+    names = [s.name for s in (*QMAIL, *OWN)]
     assert len(set(names)) == len(names)
     assert set(SETTINGS) <= set(names)
     assert set(names) - set(SETTINGS) - BUILT == {"qmqpservers", "morercpthosts", "tcp.smtp"}
@@ -149,3 +149,20 @@ def test_ids_without_users_daemons_are_the_systems_or_the_owners(root, monkeypat
     (root / "users/daemons").write_text("smtpd 1 2\n")
     with pytest.raises(ControlError, match="users/daemons:1"):
         told(root)
+
+
+def test_locks_of_the_commands_are_known(root):
+    (root / "control" / "locals.lock").touch()
+    (root / "control" / "other.lock").touch()
+    assert paragraph(root, "locals.lock") == (
+        "locals.lock: Lock of the commands that change locals."
+    )
+    assert paragraph(root, "other.lock") == "other.lock: I have no idea what this file does."
+
+
+def test_a_file_without_default_says_what_holds_instead(root):
+    assert paragraph(root, "accountsdb") == (
+        "accountsdb: (Default.) Mailboxes of new virtual domains are kept in vpasswd."
+    )
+    (root / "control" / "accountsdb").write_text("sqlite\n")
+    assert paragraph(root, "accountsdb").endswith(" are kept in sqlite.")

@@ -72,6 +72,8 @@ class Live:
         """How much of each kind happened in the last minute and quarter of an hour."""
         bucket = now // _SECOND // BUCKET_S
         self._forget(bucket)
+        for ahead in [b for b in self._buckets if b > bucket + 1]:  # the clock was set back
+            del self._buckets[ahead]
         found: dict[str, dict[str, int]] = {}
         for span in SPANS_S:
             first = bucket - span // BUCKET_S

@@ -30,10 +30,12 @@ class Outlets:
             name, lines = plain_lines(event)
             tag = TAGS[name]
             for outlet, receiver in self._sockets:
+                if outlet.kind == JOURNAL:
+                    rest = journal_fields.fields_of(event, tag)
+                    for line in lines:
+                        receiver.send(journal_fields.entry(line, rest))
+                    continue
                 for line in lines:
-                    if outlet.kind == JOURNAL:
-                        receiver.send(journal_fields.entry(event, line, tag))
-                        continue
                     for datagram in syslog_lines.datagrams(line, event.at, tag, outlet.facility):
                         receiver.send(datagram)
 

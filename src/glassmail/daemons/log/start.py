@@ -26,6 +26,7 @@ from glassmail.net.messages import Facts, Request
 from glassmail.stations.owners import owner_of
 from glassmail.store.control import ControlError, Snapshot
 from glassmail.store.history.writer import History
+from glassmail.store.multilog import LogBusyError
 
 CANNOT_START = 111
 ROLE = "log"
@@ -36,7 +37,7 @@ class LogProcess:
     """What joins text logs, history and socket."""
 
     def __init__(self, life: Life, settings: Snapshot, texts: TextSettings) -> None:
-        """Open everything; raises OSError."""
+        """Open everything; raises OSError or LogBusyError."""
         context = life.context
         place = context.place
         self._life = life
@@ -167,7 +168,7 @@ def main(context: Context) -> int:
     async def start(life: Life) -> None:
         try:
             process = LogProcess(life, settings, texts)
-        except OSError as error:
+        except (OSError, LogBusyError) as error:
             # The log cannot log this; the supervisor keeps what goes to standard error.
             sys.stderr.write(f"log: cannot start: {error}\n")
             life.end(CANNOT_START)

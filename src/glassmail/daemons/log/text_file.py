@@ -1,8 +1,9 @@
 """A text log that may not be there yet: its lines wait until the directory can be opened.
 
-A log directory with another owner, on a disk that is not mounted or full, or one that another
-multilog writes to is no reason to run without mail: what would be logged waits in memory, bounded,
-and the directory is tried again.
+A log directory with another owner, or on a disk that is not mounted or full, is no reason to run
+without mail: what would be logged waits in memory, bounded, and the directory is tried again. One
+that another process writes to is a reason not to start: that is a log process of this site, which
+writes the history, too.
 """
 
 from collections.abc import Callable
@@ -14,19 +15,24 @@ from glassmail.store.waiting_lines import WaitingLines
 class TextFile:
     """One text log."""
 
-    def __init__(self, path: str, open_log: Callable[[WaitingLines], LogDirectory]) -> None:
+    def __init__(self, path: str, open_log: Callable[[], LogDirectory]) -> None:
         """Try to open it.
 
         Args:
             path: the directory, for what is told of it.
-            open_log: opens it with the lines that wait; raises OSError or LogBusyError.
+            open_log: opens it; raises OSError or LogBusyError.
+
+        Raises:
+            LogBusyError: another process writes to it already.
         """
         self.path = path
         self._open_log = open_log
         self._waiting = WaitingLines()
         self._log: LogDirectory | None = None
         self._trouble = ""
+        self._first = True
         self._open()
+        self._first = False
 
     @property
     def trouble(self) -> str:
@@ -56,9 +62,15 @@ class TextFile:
     def _open(self) -> bool:
         if self._log is None:
             try:
-                self._log = self._open_log(self._waiting)
-            except (OSError, LogBusyError) as error:
-                self._trouble = getattr(error, "strerror", "") or str(error)
+                self._log = self._open_log()
+            except OSError as error:
+                self._trouble = error.strerror or str(error)
                 return False
+            except LogBusyError as error:
+                if self._first:
+                    raise
+                self._trouble = str(error)
+                return False
+            self._log.take_over(self._waiting)
             self._trouble = ""
         return True

@@ -14,7 +14,6 @@ from glassmail.events.records import NONE, Records
 from glassmail.events.stamps import stamp_of
 from glassmail.events.text_log import LOGS, RECORDS, SERVE, TextLog, is_news
 from glassmail.store.multilog import LogDirectory
-from glassmail.store.waiting_lines import WaitingLines
 
 
 class Texts:
@@ -27,7 +26,7 @@ class Texts:
         aside: Callable[[Callable[[], None]], object],
         alert: Callable[[str], None],
     ) -> None:
-        """Open the logs; one that cannot be opened is tried again.
+        """Open the logs; one that cannot be opened is tried again. Raises LogBusyError.
 
         Args:
             directory: place.log.
@@ -50,9 +49,9 @@ class Texts:
         self._timer: asyncio.TimerHandle | None = None
 
     def _file(self, path: str, settings: TextSettings, name: str) -> TextFile:
-        def open_log(waiting: WaitingLines) -> LogDirectory:
+        def open_log() -> LogDirectory:
             return LogDirectory(
-                path, settings.size, settings.files, aside=self._aside, waiting=waiting,
+                path, settings.size, settings.files, aside=self._aside,
                 processor=settings.processors.get(name, b""),
             )  # fmt: skip
 
@@ -96,9 +95,7 @@ class Texts:
         for log in self._logs.values():
             for text in log.processor_troubles():
                 self._alert(text)
-        if troubled:
-            if self._timer is not None:
-                self._timer.cancel()  # an alert's own
+        if troubled and self._timer is None:  # else an alert of these waits for its own tick
             self._timer = asyncio.get_running_loop().call_later(TEXT_RETRY_S, self._tick)
 
     def _cannot(self, name: str) -> str:

@@ -8,8 +8,9 @@ Always:
 import asyncio
 import json
 import time
+from bisect import bisect_right
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import Any
 
 from glassmail.daemons.queue.process import QueueProcess
 from glassmail.net.messages import Request, Rows
@@ -24,12 +25,9 @@ TEXT_BYTES_MAX = 300
 AGES_S = (300, 1_200, 7_200, 28_800, 86_400, 259_200)  # 5 min, 20 min, 2 h, 8 h, 1 d, 3 d
 
 
-class _Key(NamedTuple):
-    """What waits for the same reason at the same place."""
-
-    channel: int
-    domain: bytes
-    text: bytes
+# What waits for the same reason at the same place: channel, domain, text. A plain tuple: there is
+# one for each recipient that a page holds.
+_Key = tuple[int, bytes, bytes]
 
 
 class _Group:
@@ -47,11 +45,11 @@ class _Group:
     def add(self, row: WaitingRow, now: int) -> None:
         """Count one recipient."""
         self.recipients += 1
-        age = now - row.born
-        self.ages[sum(age >= bound for bound in AGES_S)] += 1
-        self.oldest = min(self.oldest, row.born)
-        if row.due is not None:
-            self.next_due = min(self.next_due, row.due) if self.next_due else row.due
+        born, due = row.born, row.due
+        self.ages[bisect_right(AGES_S, now - born)] += 1
+        self.oldest = min(self.oldest, born)
+        if due is not None and (due < self.next_due or not self.next_due):
+            self.next_due = due
 
 
 def deliveries(process: QueueProcess, request: Request) -> Rows:
@@ -93,7 +91,7 @@ def waiting(process: QueueProcess, request: Request, after: int, limit: int) -> 
             counts["bounces"] += row.kind == "bounce"
             counts["held"] += row.is_held
         domain = row.address.rpartition(b"@")[2].lower()
-        key = _Key(row.channel, domain, row.text[:TEXT_BYTES_MAX])
+        key = (row.channel, domain, row.text[:TEXT_BYTES_MAX])
         group = groups.get(key)
         if group is None:
             group = groups[key] = _Group(row)
@@ -107,10 +105,11 @@ def waiting(process: QueueProcess, request: Request, after: int, limit: int) -> 
 
 
 def _told(key: _Key, group: _Group) -> dict[str, Any]:
+    channel, domain, text = key
     return {
-        "channel": channel_name(key.channel),
-        "domain": _text(key.domain),
-        "text": _text(key.text),
+        "channel": channel_name(channel),
+        "domain": _text(domain),
+        "text": _text(text),
         "recipients": group.recipients,
         "ages": group.ages,
         "oldest": group.oldest,

@@ -47,11 +47,16 @@ def restart(root: str | None) -> None:
             click.echo(f"the server (process {pid}) has not ended yet: glass status", err=True)
             sys.exit(1)
     command = [sys.executable, "-m", "glassmail.faces.cli", "serve", "--root", place.root]
-    child = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True
-    )
-    assert child.stdout is not None
-    line = child.stdout.readline()
+    # Whoever waits for the end of our standard error must not wait for the server's.
+    with open(place.path("run", "serve.err"), "w+b") as said:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said,
+            start_new_session=True,
+        )  # fmt: skip
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        said.seek(0)
+        sys.stderr.write(said.read().decode("utf-8", "replace"))
     if line.strip() != b"ready":
         sys.exit(child.wait() or 1)
     click.echo("ready")

@@ -1,14 +1,26 @@
-"""Text for live views: lines of at most 80 columns, and a screen that is drawn again and again."""
+"""Text for live views: lines as wide as the terminal, and a screen that is drawn again and again.
 
+Where no terminal is, lines have 80 columns. On a terminal they have what it has, WIDEST at most;
+a screen is cut to what the terminal shows, so that its head stays where the eye looks for it.
+"""
+
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable
 
 import click
 
-WIDTH = 80
+WIDTH, WIDEST = 80, 160
 REST = 4
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
+
+
+def width() -> int:
+    """How many columns a line may have."""
+    if not sys.stdout.isatty():
+        return WIDTH
+    return max(WIDTH, min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDEST))
 
 
 def fit(text: str, width: int) -> str:
@@ -22,7 +34,7 @@ def wrapped(text: str, indent: str = "  ") -> list[str]:
     import textwrap
 
     return textwrap.wrap(
-        "".join(c if c.isprintable() else "?" for c in text), WIDTH,
+        "".join(c if c.isprintable() else "?" for c in text), width(),
         initial_indent=indent, subsequent_indent=indent + "  ", break_long_words=True,
     )  # fmt: skip
 
@@ -41,6 +53,15 @@ def short_span(seconds: float) -> str:
     return f"{whole} s"
 
 
+def screenful(lines: list[str], columns: int, rows: int) -> list[str]:
+    """Cut a picture to a terminal; the last row is the cursor's."""
+    room = max(2, rows - 1)
+    if len(lines) > room:
+        left = len(lines) - room + 1
+        lines = [*lines[: room - 1], f"… {left} more lines: make the terminal higher"]
+    return [fit(line, columns) for line in lines]
+
+
 def show(draw: Callable[[], Iterable[str]], every_s: float) -> None:
     """Print once, or until interrupted when every_s is above 0.
 
@@ -57,6 +78,7 @@ def show(draw: Callable[[], Iterable[str]], every_s: float) -> None:
             took_s = time.monotonic() - began
             if sys.stdout.isatty():
                 click.echo(_HOME_AND_CLEAR, nl=False)
+                lines = screenful(lines, *shutil.get_terminal_size((WIDTH, 24)))
             click.echo("\n".join(lines))
             sys.stdout.flush()
             time.sleep(max(every_s, REST * took_s))

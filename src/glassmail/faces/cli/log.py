@@ -172,6 +172,9 @@ def session(what: str, root: str | None, **more: Any) -> None:  # noqa: ANN401 -
         sys.exit(EXIT_CANNOT_TELL)
     except OSError as error:
         _cannot_tell(error)
+    if not count:
+        click.echo(f"glass log: no line that is kept tells of {what}: glass why {what!r} asks the "
+                   "history", err=True)  # fmt: skip
     sys.exit(0 if count else EXIT_NOTHING)
 
 

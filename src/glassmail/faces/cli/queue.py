@@ -1,6 +1,5 @@
 """`glass queue`: what waits, why, and what to do with it."""
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from glassmail.admin.queue_check import Check, CheckError, Finding
 from glassmail.admin.requests import RequestError, ask, pages
 from glassmail.explain.queue_words import status_line
 from glassmail.faces.cli import live_screen, queue_view, status_view
+from glassmail.faces.cli.json_line import json_line
 from glassmail.settings.place import Place, find_root
 
 PAGE = 500
@@ -52,7 +52,7 @@ def list_(
             continue
         count += 1
         size += row["size"]
-        click.echo(json.dumps(row) if as_json else _describe(row))
+        click.echo(json_line(row) if as_json else _describe(row))
     if not as_json:
         click.echo(f"{count} message{'s' * (count != 1)}, {_bytes(size)}" if count else
                    "no messages wait")  # fmt: skip
@@ -67,15 +67,13 @@ def _sum_up(place: Place, by: str, *, as_json: bool) -> None:
     parts = summary.reasons() if by == "cause" else summary.biggest(sys.maxsize)
     if as_json:
         for part in parts:
-            click.echo(json.dumps(part.row()))
+            click.echo(json_line(part.row()))
         return
     lines = (queue_view.causes(summary) if by == "cause"
              else queue_view.destinations(summary, sys.maxsize))  # fmt: skip
     for line in lines:
         click.echo(line)
-    waits = (live_screen.counted(summary.messages, "message") + ", waiting: "
-             + live_screen.counted(summary.recipients, "recipient"))  # fmt: skip
-    click.echo(waits if summary.messages else "no messages wait")
+    click.echo(queue_view.total(summary.messages, summary.recipients))
 
 
 @queue.command("top")
@@ -93,7 +91,7 @@ def top(root: str | None, count: int, every: float, *, once: bool, as_json: bool
     """
     place = Place(find_root(root))
     if as_json:
-        click.echo(json.dumps(_top_row(place, count)))
+        click.echo(json_line(_top_row(place, count)))
         return
     is_live = not once and sys.stdout.isatty()
     live_screen.show(lambda: _top(place, count), every if is_live else 0)
@@ -121,8 +119,7 @@ def _top(place: Place, count: int) -> Iterator[str]:
         yield f"glass queue: {problem}"
     if picture.queue is None or picture.summary is None:
         return
-    yield (live_screen.counted(picture.queue["messages"], "message") + ", waiting: "
-           + live_screen.counted(picture.summary.recipients, "recipient"))  # fmt: skip
+    yield queue_view.total(picture.queue["messages"], picture.summary.recipients)
     yield from queue_view.status_lines(picture)
     yield from status_view.deliveries(picture.deliveries or [])
     yield from queue_view.destinations(picture.summary, count)
@@ -140,7 +137,7 @@ def show(root: str | None, message: int, *, as_json: bool) -> None:
     place = Place(find_root(root))
     for row in _rows(place, lambda: ask(place.queue_socket, "show", message=message)):
         if as_json:
-            click.echo(json.dumps(row))
+            click.echo(json_line(row))
         else:
             click.echo(_describe(row))
             click.echo()
@@ -217,7 +214,7 @@ def _tell_findings(found: Check, *, as_json: bool) -> None:
         if as_json:
             row = {"kind": finding.kind, "subject": finding.subject, "sentence": finding.sentence,
                    "remedy": finding.remedy}  # fmt: skip
-            click.echo(json.dumps(row))
+            click.echo(json_line(row))
         else:
             click.echo(_printable(f"{finding.subject} {finding.sentence}"))
             if finding.remedy:
@@ -228,7 +225,7 @@ def _tell_state(found: Check, *, as_json: bool) -> None:
     if as_json:
         row = {"findings": len(found.findings), "complete": found.is_complete,
                "messages": found.messages}  # fmt: skip
-        click.echo(json.dumps(row))
+        click.echo(json_line(row))
         return
     if not found.is_complete:
         click.echo("the database was not looked at: the running server owns it (glass stop first)")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from glassmail.admin.live import PAGE, PAGES_MAX, Picture
 from glassmail.explain.queue_words import load_words, status_line
 from glassmail.explain.waiting import Part, Summary
-from glassmail.faces.cli.live_screen import WIDTH, fit, short_span, wrapped
+from glassmail.faces.cli.live_screen import counted, fit, short_span, width, wrapped
 
 AGES = ("<5m", "<20m", "<2h", "<8h", "<1d", "<3d", "more")
 
@@ -32,19 +32,27 @@ def destinations(summary: Summary, most: int) -> Iterator[str]:
         yield f"  and {left:,} more destinations"
 
 
+def total(messages: int, recipients: int) -> str:
+    """How much waits."""
+    if not messages:
+        return "no messages wait"
+    return f"{counted(messages, 'message')} to {counted(recipients, 'recipient')} waiting"
+
+
 def causes(summary: Summary) -> Iterator[str]:
     """Why mail waits: one part for each cause, with what to do."""
     now = time.time()
     for part in summary.reasons():
-        yield from wrapped(f"{part.recipients:,} because {part.name}" if part.remedy or part.text
-                           else f"{part.recipients:,}: {part.name}", "")  # fmt: skip
+        many = counted(part.recipients, "recipient")
+        why = f" because {part.name}" if part.remedy else f": {part.name}"
+        yield from wrapped(many + why, "")
         where = ", ".join(f"{name} {count:,}" for name, count in part.beside.most_common(4))
         more = len(part.beside) - 4
         yield from wrapped(f"to {where}" + (f" and {more:,} more" if more > 0 else ""), "    ")
         yield from wrapped(_times(part, now), "    ")
         if part.text:
             words = part.text.strip().replace("\n", " / ")
-            yield fit(f"    #{part.example}: {words}", WIDTH)
+            yield fit(f"    #{part.example}: {words}", width())
         if part.remedy:
             yield from wrapped(f"what to do: {part.remedy}", "    ")
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from glassmail.core.formats.tcp_rules import TcpRulesError, parse
+from glassmail.core.model.redaction import safe_setting
 from glassmail.settings.control_files import SETTINGS
 from glassmail.settings.place import Place, find_root
 from glassmail.settings.registry import Kind, Setting
@@ -16,7 +17,7 @@ from glassmail.store.control import ControlError, Snapshot, read_file, take_snap
 
 _root = click.option("--root", metavar="DIR", help="the site (default: $GLASSMAIL_ROOT)")
 _json = click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
-SHOWN = 60
+SHOWN = 57  # with mark and name: 80 columns
 
 
 @click.group()
@@ -38,7 +39,7 @@ def list_(root: str | None, *, as_json: bool) -> None:
             click.echo(json.dumps(row))
         else:
             shown = value if len(value) <= SHOWN else value[: SHOWN - 3] + "..."
-            click.echo(f"{' ' if is_set else '.'} {setting.name:<18} {shown}")
+            click.echo(f"{' ' if is_set else '.'} {setting.name:<20} {shown}")
 
 
 @settings.command("variables")
@@ -56,7 +57,10 @@ def variables(*, as_json: bool) -> None:
 @_root
 @click.argument("name")
 def get(root: str | None, name: str) -> None:
-    """Print the value in force, default included; of a variable, the rules that set it."""
+    """Print the value in force, default included; of a variable, the rules that set it.
+
+    Passwords in it are hidden.
+    """
     if name in VARIABLES:
         _rules_with(name, Place(find_root(root)))
         return
@@ -134,5 +138,7 @@ def _value(setting: Setting, snapshot: Snapshot) -> str:
     if setting.kind in (Kind.LIST, Kind.MAP):
         entries = snapshot.table(setting.name).entries.values()
         colon = b":" if setting.kind is Kind.MAP else b""
-        return "  ".join((e.key + colon + e.value).decode("utf-8", "replace") for e in entries)
-    return snapshot.line(setting.name).decode("utf-8", "replace").rstrip("\n").replace("\n", "  ")
+        lines = [safe_setting(setting.name, each.key + colon + each.value) for each in entries]
+        return "  ".join(line.decode("utf-8", "replace") for line in lines)
+    line = safe_setting(setting.name, snapshot.line(setting.name))
+    return line.decode("utf-8", "replace").rstrip("\n").replace("\n", "  ")

@@ -13,7 +13,8 @@ from glassmail.admin.live import Picture, look
 from glassmail.explain.queue_words import load_words, status_line
 from glassmail.faces.cli import status_view
 from glassmail.faces.cli.control import supervisor_pid
-from glassmail.faces.cli.live_screen import WIDTH, fit, short_span, show, wrapped
+from glassmail.faces.cli.json_line import json_line
+from glassmail.faces.cli.live_screen import counted, fit, short_span, show, width, wrapped
 from glassmail.settings.place import Place, find_root
 
 WATCH_S = 2.0
@@ -22,7 +23,8 @@ WATCH_S = 2.0
 @click.command()
 @click.option("--root", metavar="DIR", help="the site (default: $GLASSMAIL_ROOT)")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
-@click.option("-w", "--watch", is_flag=True, help="Draw it again every two seconds.")
+@click.option("-w", "--watch", is_flag=True, help="Draw it again every two seconds; of the "
+              "processes only those that died are named.")
 def status(root: str | None, *, as_json: bool, watch: bool) -> None:
     """Tell what the server does: processes, deliveries, sessions, the queue, last refusals.
 
@@ -34,7 +36,7 @@ def status(root: str | None, *, as_json: bool, watch: bool) -> None:
         return
     site = _site(place)
     if site is None:
-        click.echo(json.dumps({"running": False}) if as_json else f"no server runs at {place.root}")
+        click.echo(json_line({"running": False}) if as_json else f"no server runs at {place.root}")
         sys.exit(1)
     processes = _processes(site)
     picture = look(place)
@@ -43,7 +45,8 @@ def status(root: str | None, *, as_json: bool, watch: bool) -> None:
     else:
         for line in [*_head(place, site, processes), *status_view.page(picture)]:
             click.echo(line)
-    sys.exit(0 if all(row["pid"] for row in processes) and site["ready"] else 1)
+    answers = picture.queue is not None and picture.live is not None
+    sys.exit(0 if all(row["pid"] for row in processes) and site["ready"] and answers else 1)
 
 
 def _site(place: Place) -> dict[str, Any] | None:
@@ -63,7 +66,12 @@ def _lines(place: Place) -> list[str]:
     site = _site(place)
     if site is None:
         return [f"no server runs at {place.root}"]
-    return [*_head(place, site, _processes(site)), *status_view.page(look(place))]
+    processes = _processes(site)
+    troubled = [row for row in processes if not row["pid"] or row["last_death"]]
+    memory = sum(row["pss_kb"] or 0 for row in processes) / 1024
+    lines = [*_head(place, site, troubled), *status_view.page(look(place))]
+    lines[0] += f", {len(processes)} processes" + (f", {memory:.0f} MB" if memory else "")
+    return lines
 
 
 def _processes(site: dict[str, Any]) -> list[dict[str, Any]]:
@@ -73,18 +81,18 @@ def _processes(site: dict[str, Any]) -> list[dict[str, Any]]:
 def _tell(processes: list[dict[str, Any]], picture: Picture) -> None:
     """Print the objects of --json."""
     for row in processes:
-        click.echo(json.dumps(row))
+        click.echo(json_line(row))
     load = picture.load
     words = load_words(load) if picture.queue is not None else []
-    click.echo(json.dumps({"queue": picture.queue, "status": status_line(load), "words": words,
+    click.echo(json_line({"queue": picture.queue, "status": status_line(load), "words": words,
                            "advice": picture.advice()}))  # fmt: skip
     if picture.live is not None:
-        click.echo(json.dumps({"live": picture.live}))
+        click.echo(json_line({"live": picture.live}))
     if picture.deliveries is not None:
-        click.echo(json.dumps({"deliveries": picture.deliveries}))
+        click.echo(json_line({"deliveries": picture.deliveries}))
     if picture.summary is not None:
         told = [part.row() for part in picture.summary.biggest(50)]
-        click.echo(json.dumps({"destinations": told, "partial": picture.is_partial}))
+        click.echo(json_line({"destinations": told, "partial": picture.is_partial}))
 
 
 def _supervisor(site: dict[str, Any]) -> dict[str, Any]:
@@ -145,11 +153,14 @@ def _head(
     yield f"{place.root}: {state}, running for {short_span(time.time() - site['began_at'])}"
     for row in processes:
         memory = f"{row['pss_kb'] / 1024:.1f} MB" if row["pss_kb"] else "-"
-        where = "; ".join(source.partition(" ")[2] for source in row["listens"])
+        where = [source.partition(" ")[2] for source in row["listens"]] or [""]
         who = f"pid {row['pid'] or '-':<8} uid {_name(row['uid']):<10}"
-        yield fit(f"  {row['role']:<10} {who} {memory:>8}  {where}".rstrip(), WIDTH)
+        yield fit(f"  {row['role']:<10} {who} {memory:>8}  {where[0]}".rstrip(), width())
+        for more in where[1:]:
+            yield fit(f"{'':<50}{more}", width())
         if row["last_death"]:
-            text = f"died before: {row['last_death']}, {row['starts'] - 1} restarts"
+            again = counted(row["starts"] - 1, "restart")
+            text = f"died before: {row['last_death']}, {again}"
             yield from wrapped(text, " " * 13)
 
 

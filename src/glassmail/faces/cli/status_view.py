@@ -1,5 +1,6 @@
 """What `glass status` prints: processes, deliveries, sessions and rates, the queue, refusals."""
 
+import itertools
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -8,11 +9,13 @@ from glassmail.admin.live import Picture
 from glassmail.explain.moments import show_clock
 from glassmail.explain.queue_words import SENTENCES
 from glassmail.faces.cli import queue_view
-from glassmail.faces.cli.live_screen import WIDTH, counted, fit, short_span, wrapped
+from glassmail.faces.cli.live_screen import counted, fit, short_span, width, wrapped
 
 DELIVERIES_MAX = 8
 SESSIONS_MAX = 5
 DESTINATIONS_MAX = 8
+REFUSALS_MAX = 8
+TROUBLES_MAX = 4
 _RATES = (
     ("sessions ended", ("sessions",)),
     ("messages accepted", ("accepted",)),
@@ -37,6 +40,7 @@ def page(picture: Picture) -> Iterator[str]:
         yield from _queue(picture, queue)
     if picture.live is not None:
         yield from _refusals(picture.live.get("refusals", []))
+        yield from _troubles(picture.live.get("troubles", []))
     for problem in picture.problems:
         yield from wrapped(problem, "")
 
@@ -49,7 +53,7 @@ def deliveries(rows: list[dict[str, Any]]) -> Iterator[str]:
         left = f"  {row['channel']:<6} {fit(row['host'], 22):<22} "
         right = f" #{row['message']} {took:>6}"
         both = f"{row['recipient']} from <{row['sender']}>"
-        room = WIDTH - len(left) - len(right)
+        room = width() - len(left) - len(right)
         yield f"{left}{fit(both, room):<{room}}{right}"
     if len(rows) > DELIVERIES_MAX:
         yield f"  and {len(rows) - DELIVERIES_MAX} more deliveries"
@@ -58,7 +62,7 @@ def deliveries(rows: list[dict[str, Any]]) -> Iterator[str]:
 def _rates(live: dict[str, Any]) -> Iterator[str]:
     busy = live["busy"]
     if "sessions" in busy:
-        yield f"sessions: {busy['sessions']} of {busy['sessions_most']} open"
+        yield f"sessions: {busy['sessions']:,} of {busy['sessions_most']:,} open"
     yield from _sessions(live.get("sessions", []), busy.get("sessions", 0))
     spans = live["rates"].values()
     yield f"  {'':<22}{'last minute':>14}{'last 15 minutes':>18}"
@@ -76,7 +80,7 @@ def _sessions(rows: list[dict[str, Any]], count: int) -> Iterator[str]:
         right = f" {row['accepted']:>4} taken {row['refused']:>4} refused "
         right += f"{short_span((now - row['began']) / 1e9):>7}"
         left = f"  {row['service']:<10} "
-        room = WIDTH - len(left) - len(right)
+        room = width() - len(left) - len(right)
         yield f"{left}{fit(who, room):<{room}}{right}"
     if count > SESSIONS_MAX and rows:
         yield f"  and {count - SESSIONS_MAX:,} more sessions"
@@ -103,11 +107,30 @@ def _queue(picture: Picture, queue: dict[str, Any]) -> Iterator[str]:
 
 
 def _refusals(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """The last refusals, newest first; a client that is told the same again and again once."""
     if rows:
         yield "last refusals"
-    for row in rows:
-        whom = f" {row['recipient']}" if row["recipient"] else ""
-        code = f"{row['code']} " if row["code"] else ""
-        reply = row["reply"].removesuffix(f" [{row['code']}]")
-        text = f"  {show_clock(row['at'])[:8]} {code}{row['client']} {row['stage']}{whom}: {reply}"
-        yield fit(text, WIDTH)
+    for (client, stage, whom, reply), several in itertools.islice(
+        itertools.groupby(rows, _refusal), REFUSALS_MAX
+    ):
+        same = list(several)
+        last = same[0]
+        code = f"{last['code']} " if last["code"] else ""
+        times = f" ({len(same)} times)" if len(same) > 1 else ""
+        text = f"  {show_clock(last['at'])[:8]} {code}{client} {stage}{whom}{times}: {reply}"
+        yield fit(text, width())
+
+
+def _refusal(row: dict[str, Any]) -> tuple[str, str, str, str]:
+    """What is told of a refusal besides its time and code."""
+    whom = f" {row['recipient']}" if row["recipient"] else ""
+    return row["client"], row["stage"], whom, row["reply"].removesuffix(f" [{row['code']}]")
+
+
+def _troubles(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """The last warnings and alerts of the processes, newest first."""
+    if rows:
+        yield "last warnings and alerts"
+    for row in rows[:TROUBLES_MAX]:
+        text = f"{show_clock(row['at'])[:8]} {row['severity']}: {row['text']}"
+        yield from wrapped(text)

@@ -3,6 +3,8 @@
 May touch:
     Reads ROOT/control, ROOT/users/daemons and the system's accounts.
 
+Hides passwords in lines of smtproutes, tcp.smtp and accountsdb: people pass this list on.
+
 Differs from qmail where its sentence would be untrue here: the concurrency limit, which is what
 control/concurrencylocal is cut to, the default of concurrencylocal, and a missing rcpthosts.
 Files that nothing reads come last, sorted by name.
@@ -15,10 +17,19 @@ from collections.abc import Iterator
 
 from glassmail.core.formats import daemons
 from glassmail.core.formats.control import lines_of, parse_int, parse_line
+from glassmail.core.model.redaction import safe_setting
 from glassmail.settings.control_files import SETTINGS
 from glassmail.settings.place import Place, find_root
 from glassmail.settings.registry import Kind
-from glassmail.settings.showctl import BUILT, KEYS, QMAIL, Sentence, own_sentences
+from glassmail.settings.showctl import (
+    BUILT,
+    KEYS,
+    LOCK,
+    LOCK_SENTENCE,
+    OWN,
+    QMAIL,
+    Sentence,
+)
 from glassmail.settings.variables import VARIABLES
 from glassmail.store.control import ControlError, read_file
 
@@ -57,13 +68,16 @@ def tell(place: Place) -> Iterator[bytes]:
         raise ControlError(f"Unable to read {place.control}: {error.strerror}.") from error
     files = _Files(place)
     told = set(BUILT)
-    for sentence in (*QMAIL, *own_sentences()):
+    for sentence in (*QMAIL, *OWN):
         told.add(sentence.name)
         yield b"\n%b: " % sentence.name.encode("ascii")
         yield files.tell(sentence)
     for name in present:
         if name in KEYS:
             yield b"\n%b: %b\n" % (os.fsencode(name), KEYS[name].encode("ascii"))
+        elif name.removesuffix(LOCK) in told and name.endswith(LOCK):
+            text = LOCK_SENTENCE.format(name=name.removesuffix(LOCK))
+            yield b"\n%b: %b\n" % (os.fsencode(name), text.encode("ascii"))
         elif name not in told:
             yield b"\n%b: I have no idea what this file does.\n" % os.fsencode(name)
 
@@ -152,7 +166,8 @@ class _Files:
             before, missing = _WITHOUT_RCPTHOSTS
         if data is None:
             return b"(Default.) %b\n" % missing.encode("ascii")
-        lines = [_safe(line) for _number, line in lines_of(data)]
+        name = sentence.name
+        lines = [_safe(safe_setting(name, line)) for _number, line in lines_of(data)]
         pre, post = before.encode("ascii"), after.encode("ascii")
         told = b"".join(b"%b%b%b\n" % (pre, line, post) for line in lines)
         return b"\n" + told + (_variables(lines) if sentence.name == "tcp.smtp" else b"")
@@ -168,7 +183,9 @@ class _Files:
 
     def _line(self, sentence: Sentence, data: bytes | None) -> bytes:
         if data is not None:
-            return _sentence(sentence, _safe(parse_line(data)))
+            return _sentence(sentence, _safe(safe_setting(sentence.name, parse_line(data))))
+        if sentence.missing:
+            return b"(Default.) %b\n" % sentence.missing.encode("ascii")
         setting = SETTINGS[sentence.name]
         if setting.from_me and self._me is not None:
             value = self._me

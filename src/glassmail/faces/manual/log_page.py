@@ -52,15 +52,18 @@ def page() -> Page:
         made.text(about)
     made.section_head("log/smtpd")
     made.docstring(inspect.getdoc(session_lines) or "")
+    made.section_head("log/serve")
+    made.text("News of the processes, a sentence each, with `warning:` or `alert:` in front where "
+              "it is one; glassmail-events(5) lists them.")
     made.section_head("log/records")
     made.docstring(inspect.getdoc(records) or "")
     made.section_head("files")
     made.table({"ROOT/log/send/current": "deliveries", "ROOT/log/smtpd/current": "sessions",
                 "ROOT/log/serve/current": "processes",
                 "ROOT/log/records/current": "records, if control/logrecords is set"})  # fmt: skip
-    made.docstring(inspect.getdoc(multilog) or "")
+    made.docstring(inspect.getdoc(multilog) or "", values=vars(multilog))
     made.part("Processors")
-    made.docstring(inspect.getdoc(multilog_processor) or "")
+    made.docstring(inspect.getdoc(multilog_processor) or "", values=vars(multilog_processor))
     made.see_also((("glass-log", 1), ("tai64n", 5), ("tai64nlocal", 8), ("splogger", 8),
                    ("glassmail-control", 5), ("glassmail-logto", 5),
                    ("glassmail-events", 5)))  # fmt: skip

@@ -2,11 +2,17 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 DATE = "November 21, 2026"
 _CODE = re.compile(r"``?([^`]+)``?")
 _SENTENCE = re.compile(r"(?<=[.!?]) |(?<=[.!?][)\"']) |(?<=[.!?]\\fR) ")
 _BULLET = re.compile(r"^- ")
+_TERM = re.compile(r"(\S+(?: \S+)*)  +(\S.*)")
+_CONSTANT = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*\b")
+_SOURCE = re.compile(r"\s\([a-z_/]+\.py\)")
+_UNNAMED = "Purpose:"  # a heading for programmers; what it says is for everybody
+_NO_VALUES: Mapping[str, object] = MappingProxyType({})
 
 
 def escaped(text: str) -> str:
@@ -112,29 +118,42 @@ class Page:
             comma = " ," if number < len(rows) - 1 else ""
             self._lines.append(f".Xr {name} {section}{comma}")
 
-    def docstring(self, text: str, leave_out: Iterable[str] = ()) -> None:
-        """Add a module's docstring: paragraphs, literal blocks, lists, parts with a heading."""
+    def docstring(
+        self, text: str, leave_out: Iterable[str] = (), values: Mapping[str, object] = _NO_VALUES
+    ) -> None:
+        """Add a module's docstring: paragraphs, literal blocks, lists, parts with a heading.
+
+        Args:
+            text: the docstring.
+            leave_out: headings of parts that are not for readers of the manual.
+            values: the module's names: a constant in capitals is replaced by its number.
+        """
         skipped = set(leave_out)
-        is_skipped = False
-        for block in _blocks(text):
+        is_skipped = is_part = False
+        for block in _blocks(_with_values(text, values)):
             first = block[0]
             if not first.startswith(" ") and first.endswith(":") and len(block) > 1 and all(
                 line.startswith("    ") for line in block[1:]
             ):  # fmt: skip
-                is_skipped = first[:-1] in skipped
+                is_skipped, is_part = first[:-1] in skipped, True
                 if not is_skipped:
-                    self.part(first[:-1])
+                    if first != _UNNAMED:
+                        self.part(first[:-1])
                     self._block([line[4:] for line in block[1:]])
-            elif first.startswith("    "):
+            elif first.startswith("    ") and is_part:
                 if not is_skipped:
                     self._block([line[4:] for line in block])
             else:
-                is_skipped = False
+                is_skipped = is_part = False
                 self._block(block)
 
     def _block(self, lines: list[str]) -> None:
         if all(line.startswith("    ") for line in lines):
-            self.literal(line[4:] for line in lines)
+            terms = _terms([line[4:] for line in lines])
+            if terms:
+                self.table(terms)
+            else:
+                self.literal(line[4:] for line in lines)
             return
         if not _BULLET.match(lines[0]):
             self._mixed(lines)
@@ -167,6 +186,30 @@ class Page:
 def _term(term: str) -> str:
     """The term of a list: an escape in front keeps it from being read as a macro."""
     return "\\&" + escaped(term).replace('"', "\\(dq")
+
+
+def _terms(lines: list[str]) -> dict[str, str]:
+    """Read a block of terms, each with what it means behind two blanks; empty when it is none."""
+    terms: dict[str, str] = {}
+    for line in lines:
+        match = _TERM.fullmatch(line)
+        if match:
+            terms[match[1]] = match[2]
+        elif line.startswith("    ") and terms:
+            terms[next(reversed(terms))] += " " + line.strip()
+        else:
+            return {}
+    return terms
+
+
+def _with_values(text: str, values: Mapping[str, object]) -> str:
+    """Write the numbers of constants instead of their names; other modules mean nothing here."""
+
+    def value(match: "re.Match[str]") -> str:
+        found = values.get(match[0])
+        return f"{found:,}" if type(found) in {int, float} else match[0]
+
+    return _CONSTANT.sub(value, _SOURCE.sub("", text))
 
 
 def _blocks(text: str) -> list[list[str]]:

@@ -39,7 +39,7 @@ _KINDS = {
     Kind.MAP: "key:value, a line each",
     Kind.RAW: "a format of its own",
 }
-_LEFT_OUT = ("Pure", "Purpose", "May touch")
+_LEFT_OUT = ("Pure", "May touch")
 _RULES_OF = {"dot-qmail": ("dot-qmail rule",), "glassmail-users": ("users",)}
 
 
@@ -169,7 +169,7 @@ def _format(declared: Format) -> Page:
     for name in declared.modules:
         if importlib.util.find_spec(f"glassmail.{name}") is not None:
             module = importlib.import_module(f"glassmail.{name}")
-            page.docstring(inspect.getdoc(module) or "", _LEFT_OUT)
+            page.docstring(inspect.getdoc(module) or "", _LEFT_OUT, vars(module))
     for kind in _RULES_OF.get(declared.name, ()):
         page.section_head("rules")
         page.table(RULES[kind])

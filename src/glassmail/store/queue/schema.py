@@ -1,13 +1,15 @@
-"""The queue's tables, and how its database is opened.
+"""The queue's tables, and how its database is opened; the queue process alone opens it.
 
-message   one row per message; due_local, due_remote: when its next pass is due (seconds),
-          NULL when nothing waits on that channel. The two partial indexes are the schedule.
-recipient one row per recipient; state: 0 waiting, 1 delivered, 2 failed (text kept for the
-          bounce).
-body      counted references; small bodies in the row, large ones in queue/body/FILE.
-forward   forwards already made for a recipient: a repeat finds its child here.
-fact      batches of events that the log has not confirmed yet.
-meta      identity of the store, schema version, counter of trace codes.
+Tables:
+
+    message    one row per message; due_local, due_remote: when its next pass is due (seconds),
+               NULL when nothing waits on that channel. The two partial indexes are the schedule.
+    recipient  one row per recipient; state: 0 waiting, 1 delivered, 2 failed (text kept for the
+               bounce).
+    body       counted references; small bodies in the row, large ones in queue/body/FILE.
+    forward    forwards already made for a recipient: a repeat finds its child here.
+    fact       batches of events that the log has not confirmed yet.
+    meta       identity of the store, schema version, counter of trace codes.
 """
 
 import os
