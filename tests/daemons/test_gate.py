@@ -17,6 +17,7 @@ from glassmail.daemons.gate import GateProcess
 from glassmail.daemons.gate_keeping import GateKeeping
 from glassmail.daemons.life import Life
 from glassmail.events.gate import AccountHeld, NetworkBlocked, NetworkFreed
+from glassmail.net import gate_client
 from glassmail.net.gate_client import GateClient
 from glassmail.net.messages import Failed, Hello, Request, Rows, encode
 from glassmail.net.unix_listener import listen_unix
@@ -120,6 +121,7 @@ async def test_connections_of_all_processes(tmp_path):
         ]
 
 
+@pytest.mark.covers("control/maxconnects")
 @scenario
 async def test_the_only_process_counts_by_itself(tmp_path):
     async with Site(tmp_path, maxconnects=3) as site:
@@ -150,6 +152,69 @@ async def test_the_only_process_counts_by_itself(tmp_path):
         for number in (2, 3, 4, 5, 6):
             one.leave(IP, number)
         await site.until(lambda: site.gate.book.total == 0)
+
+
+@scenario
+async def test_processes_share_a_limit(tmp_path):
+    limits = (8, -1, -1)  # a process's share is two
+    async with Site(tmp_path) as site:
+        one, two = site.server(), site.server()
+        await site.until(lambda: one._shares.servers == two._shares.servers == 2)
+        for number in (1, 2):
+            one.enter(IP, number, limits)
+            assert not one.counted_later(IP, number, lambda: None)
+            counts = await one.connections(IP, number)
+            assert counts == (YES, number, number, number, "in one of 2 processes")
+        two.enter(IP, 3, limits)
+        assert (await two.connections(IP, 3)).address == 1
+        one.enter(IP, 4, limits)  # beyond its share: it asks, and then everybody does
+        await one.connections(IP, 4)
+        two.enter(IP, 5, limits)
+        assert (await two.connections(IP, 5))[:4] == (YES, 5, 5, 5)
+        one.leave(IP, 1)
+        one.leave(IP, 2)
+        two.leave(IP, 5)
+        await site.until(lambda: not two._shares._crowded)
+        two.enter(IP, 6, limits)
+        assert (await two.connections(IP, 6)).detail
+        await site.until(lambda: site.gate.book.total == 3)
+        three = site.server()
+        await site.until(lambda: one._shares.servers == 3)
+        three.close()
+        two.close()
+        await site.until(lambda: site.gate.book.total == 1)
+
+
+def test_too_many_questions_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(gate_client, "QUESTIONS_MAX", 0)
+    asyncio.run(nobody_is_asked(tmp_path))
+
+
+async def nobody_is_asked(tmp_path):
+    async with Site(tmp_path) as site:
+        one, _two = site.server(), site.server()
+        await site.until(lambda: one._shares.servers == 2)
+        one.enter(IP, 1)
+        assert (await one.connections(IP, 1)).answer == UNKNOWN
+        await site.until(lambda: site.gate.book.total == 1)
+        left = []
+        one.leave(IP, 1, left.append)
+        assert left == [0]
+        await site.until(lambda: site.gate.book.total == 0)
+
+
+@scenario
+async def test_clients_of_one_port_are_told_apart(tmp_path):
+    """Clients behind proxies may have the same address and port; a rule can make them so."""
+    async with Site(tmp_path) as site:
+        one, _two = site.server(), site.server()
+        await site.until(lambda: one._shares.servers == 2)
+        done = []
+        for _ in range(3):
+            one.enter(IP, 1)
+            assert one.counted_later(IP, 1, lambda: done.append(one._entries[IP, 1].address))
+        await site.until(lambda: done == [1, 2, 3])
+        assert not one._entries
 
 
 @scenario

@@ -57,6 +57,19 @@ def test_changes_are_seen_after_a_second(site):
     assert rules.match(b"192.0.2.1", None, None).environment == ()
 
 
+def test_whoever_counts_hears_of_changed_rules(site):
+    site.write(b":allow\n")
+    rules = site.rules()
+    seen = []
+    rules.on_change = lambda: seen.append(rules.counts_connections)
+    site.write(b':allow,MAXCONNIP="2"\n')
+    site.now = 1.0
+    rules.match(b"192.0.2.1", None, None)
+    site.now = 2.0
+    rules.match(b"192.0.2.1", None, None)
+    assert seen == [True]
+
+
 def test_a_broken_file_keeps_the_last_good_rules(site):
     site.write(b":deny\n")
     rules = site.rules()

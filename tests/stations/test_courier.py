@@ -483,3 +483,21 @@ def test_a_cancelled_delivery_cuts_its_connection(run):
             assert len(desk.pool) == 0
 
     run(test)
+
+
+@pytest.mark.covers("remote/bad_sender", "remote/bad_recipient")
+def test_addresses_that_no_line_of_smtp_can_hold(run):
+    async def test(desk):
+        async with FakeSmtp() as there:
+            (report,) = await desk.send(there, sender=b"a\r\nRCPT TO:<x@y>\n@here.example")
+            assert report.outcome is D
+            assert report.text == (
+                b"Sorry, I can't send the envelope sender's address by SMTP. (#5.1.7)\n"
+            )
+            bad, good = b"joe\r\n@there.example", b"joe@there.example"
+            reports = await desk.send(there, recipients=(bad, good))
+            assert [report.outcome for report in reports] == [D, K]
+            assert reports[0].text == b"Sorry, I can't send to that address by SMTP. (#5.1.3)\n"
+            assert [sent[1] for sent in there.messages] == [[b"RCPT TO:<joe@there.example>"]]
+
+    run(test)

@@ -54,7 +54,7 @@ def test_several_lines_in_order(home):
     line = b"Delivered-To: virt.test-x@virt.test\n"
     assert home.forwards == [(b"sender@src.test", (b"a@x.test", b"b@x.test"), line)]
     assert answers(report, "delivery.program") == [(b"echo hi", "exit 0")]
-    assert answers(report, "delivery.forward") == [(b"a@x.test b@x.test", "message 901")]
+    assert answers(report, "delivery.forward") == [(b"a@x.test, b@x.test", "message 901")]
 
 
 def test_a_repeated_delivery_writes_nothing_again(home):

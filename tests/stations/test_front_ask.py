@@ -10,6 +10,7 @@ from glassmail.core.formats import cdb
 from glassmail.core.model.trail import NO, UNKNOWN, YES
 from glassmail.net.dns import Answer, MxRecord, Status
 from glassmail.settings.place import Place
+from glassmail.stations import front_programs
 from glassmail.stations.front_ask import FrontAsk
 from glassmail.stations.front_programs import Call, Programs
 from glassmail.store.control import Controls
@@ -46,6 +47,40 @@ def test_standard_input_is_empty_and_what_is_ours_is_closed(tmp_path):
 def test_more_than_a_pipe_holds_does_not_stall(tmp_path):
     ended = run(tmp_path, "head -c 300000 /dev/zero >&4; head -c 300000 /dev/zero >&2; exit 3")
     assert (ended.exit_code, len(ended.text)) == (3, 1_021)
+
+
+@pytest.mark.parametrize("text", ["yes >&4 & yes >&2 & exit 0", "setsid yes >&4 & exit 0"])
+def test_what_a_program_leaves_behind_may_write_for_ever(tmp_path, text):
+    began = time.monotonic()
+    assert run(tmp_path, text).exit_code == 0
+    assert time.monotonic() - began < 4
+
+
+def test_nobody_waits_for_a_program_that_is_given_up(tmp_path, monkeypatch):
+    """Its group cannot be signalled: it has changed its user, and goes on as it likes."""
+
+    async def go():
+        path = program(tmp_path / "p", "read line")
+        reader, writer = os.pipe()
+        call = Call((path,), {}, {0: reader}, (4,), 1_021, True, 60.0)
+        running = asyncio.create_task(Programs().run(call))
+        await asyncio.sleep(0.05)
+        monkeypatch.setattr(front_programs, "_end_group", lambda _group: None)
+        running.cancel()
+        began = time.monotonic()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert time.monotonic() - began < 4
+        os.close(reader)
+        os.close(writer)  # now it ends, and is buried
+        while True:
+            try:
+                os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+            except ChildProcessError:
+                return
+            await asyncio.sleep(0.005)
+
+    asyncio.run(asyncio.wait_for(go(), 10))
 
 
 def test_time_limit_ends_the_whole_group(tmp_path):

@@ -117,6 +117,26 @@ def test_relayclient(places):
     assert without.startswith(b"553 sorry, that domain isn't in my list")
 
 
+@pytest.mark.covers("rule-variable/RBLSMTPD")
+@pytest.mark.parametrize(
+    ("value", "reply", "line"),
+    [  # of samples/rblsmtpd-samples.txt
+        ("go away", b"451 go away", b"rblsmtpd: 192.0.2.1 pid %d: 451 go away"),
+        ("-go away", b"553 go away", b"rblsmtpd: 192.0.2.1 pid %d: 553 go away"),
+        ("-", b"553 refused", b"rblsmtpd: 192.0.2.1 pid %d: 553 refused"),
+        ("", b"250 ok", None),
+    ],
+)
+def test_rblsmtpd(places, value, reply, line):
+    with_it, without, case = both(places, f':allow,RBLSMTPD="{value}"', *RCPT)
+    assert with_it.partition(b" [")[0] == reply
+    assert without == b"250 ok"
+    pid = case.session.record.pid
+    lines = [each.partition(b" [")[0] for each in case.lines]
+    assert lines == ([line % pid] if line else [])
+    assert [event.check for event in case.refused] == (["rblsmtpd"] if line else [])
+
+
 @pytest.mark.covers("rule-variable/NOBADHELO")
 def test_nobadhelo(places):
     lines = (b"HELO bad.test", *RCPT[1:])

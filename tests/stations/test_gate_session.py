@@ -1,5 +1,6 @@
 """What a session tells the gate, and what it does for it."""
 
+import asyncio
 import dataclasses
 import json
 import re
@@ -8,12 +9,13 @@ import subprocess
 
 import pytest
 
-from glassmail.core.ask import Counts, Held
-from glassmail.core.model.trail import NO, YES
+from glassmail.core.ask import Counts, Held, LoginFact
+from glassmail.core.model.trail import NO, UNKNOWN, YES
 from glassmail.core.policy.facts import Client
 from glassmail.events.session_lines import lines
 from glassmail.events.smtpd import Connected, Disconnected, Noted, Refused
 from glassmail.net.gate_messages import Tap
+from glassmail.stations.front_programs import Programs
 from glassmail.stations.session import Session
 from tests.dialogue import parse
 from tests.stations.session_site import FakeWire, SessionSite
@@ -32,6 +34,7 @@ class FakeGate:
         self.blocked = {}
         self.rows = []
         self.left = 3
+        self.is_slow = False
 
     @property
     def has_blocks(self):
@@ -40,8 +43,13 @@ class FakeGate:
     def block_of(self, ip):
         return self.blocked.get(ip)
 
-    def enter(self, ip, port):
+    def enter(self, ip, port, limits):
+        self.asked = limits
         self.told.append(("enter", ip, port))
+
+    def counted_later(self, ip, port, then):
+        self.then = then
+        return self.is_slow
 
     def leave(self, ip, port, on_left=None):
         self.told.append(("leave", ip, port))
@@ -94,6 +102,71 @@ def test_what_went_wrong_is_told(tmp_path):
     site.say(b"BOO", ENVELOPE[1], b"DATA")
     site.say(b"x", b".")
     assert site.gate.told[2:] == [("error", b"192.0.2.1"), ("message", b"192.0.2.1")]
+
+
+def test_the_greeting_waits_for_the_count(tmp_path):
+    site = Site(tmp_path, 'rule: :allow,MAXCONNIP="2"\n')
+    site.gate.is_counting = site.gate.is_slow = True
+    site.session.begin()
+    site.session.receive(b"HELO x\r\n")
+    assert site.gate.asked == (2, -1, -1)
+    assert site.wire.lines.take() == b"<nothing>"
+    site.gate.then()
+    assert site.wire.lines.take().startswith(b"220 mx.example ESMTP")
+
+
+def test_a_client_that_is_gone_before_it_is_counted(tmp_path):
+    site = Site(tmp_path, 'rule: :allow,MAXCONNIP="2"\n')
+    site.gate.is_counting = site.gate.is_slow = True
+    site.session.begin()
+    site.session.lost()
+    site.gate.then()
+    assert site.wire.lines.take() == b"<nothing>"
+
+
+def test_nobody_waits_without_a_limit(tmp_path):
+    site = Site(tmp_path)
+    site.gate.is_counting = True
+    site.session.begin()
+    assert site.gate.asked is None
+    assert site.wire.lines.take().startswith(b"220 mx.example ESMTP")
+
+
+@pytest.mark.covers("control/maxmessages")
+def test_messages_for_a_program_count_too(tmp_path):
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nexit 0\n")
+    program.chmod(0o755)
+    rule = f'rule: :allow,QMAILQUEUE="{program}"\n'
+    site = Site(tmp_path, "control/maxmessages: 9\n" + rule)
+
+    async def send():
+        services = dataclasses.replace(site.services, programs=Programs())
+        site.session = Session(services, site.wire, CLIENT, "smtp")
+        site.session.begin()
+        for line in (b"HELO x", *ENVELOPE, b"DATA", b"x", b"."):
+            site.session.receive(line + b"\r\n")
+            while site.session._task is not None:
+                await asyncio.sleep(0.001)
+
+    asyncio.run(send())
+    assert site.gate.told == [("message", b"192.0.2.1")]
+
+
+def test_a_try_that_nobody_can_judge_is_given_back(tmp_path):
+    rule = 'rule: :allow,ALLOW_INSECURE_AUTH="1"\n'
+    site = Site(tmp_path, "control/smtpauth: vpopmail\n" + rule)
+    site.ask.logins[b"joe", b"x"] = LoginFact(UNKNOWN, b"joe", "the keeper is not running")
+
+    async def log_in():
+        site.session.begin()
+        for line in (b"EHLO x", b"AUTH PLAIN AGpvZQB4"):
+            site.session.receive(line + b"\r\n")
+            while site.session._task is not None:
+                await asyncio.sleep(0.001)
+
+    asyncio.run(log_in())
+    assert site.gate.told == [("unjudged", b"192.0.2.1")]
 
 
 @pytest.mark.covers("rule-variable/NOLIMITS")

@@ -169,8 +169,9 @@ def test_wrong_passwords_wait(tmp_path):
     assert talk.ask.pauses == [7]
 
 
-@pytest.mark.covers("reply/too_many_logins")
-def test_too_many_wrong_passwords(tmp_path):
+@pytest.mark.covers("reply/too_many_logins", "rule-variable/NOLIMITS")
+@pytest.mark.parametrize("rule", ["", ':allow,NOLIMITS=""'])
+def test_too_many_wrong_passwords(tmp_path, rule):
     ask = FakeAsk()
     step = Step("session.logins", b"127.0.0.1", NO, "control/maxbadlogins 10")
 
@@ -178,8 +179,12 @@ def test_too_many_wrong_passwords(tmp_path):
         return Existence(NO, (step,))
 
     ask.may_log_in = may_log_in
-    talk = Talk(tmp_path, HERE, "", ask)
-    assert talk.say(EHLO, LOGIN)[0].startswith(b"454 too many wrong passwords")
+    talk = Talk(tmp_path, HERE, rule, ask)
+    said = talk.say(EHLO, LOGIN)[0]
+    if rule:
+        assert said.startswith(b"235 ok")
+        return
+    assert said.startswith(b"454 too many wrong passwords")
     assert not ask.attempts
     assert talk.told(Refused)[-1].check == "too_many_logins"
 

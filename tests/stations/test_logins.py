@@ -275,7 +275,12 @@ def test_lastauth(place, monkeypatch):
     logins.remember_login(directory, b"192.0.2.7")
     with open(os.path.join(directory, b"lastauth"), "rb") as file:
         assert file.read() == b"192.0.2.7"
-    logins.remember_login(directory + b"/gone", b"192.0.2.7")
+    fresh = directory + b"2"  # an account that nobody has written to yet
+    logins.remember_login(fresh, b"192.0.2.8")
+    with open(os.path.join(fresh, b"lastauth"), "rb") as file:
+        assert file.read() == b"192.0.2.8"
+    assert sorted(os.listdir(os.path.join(fresh, b"Maildir"))) == [b"cur", b"new", b"tmp"]
+    logins.remember_login(directory + b"/not/there", b"192.0.2.7")
     os.unlink(os.path.join(directory, b"lastauth"))
     os.symlink("/nowhere", os.path.join(directory, b"lastauth"))
     logins.remember_login(directory, b"192.0.2.7")  # a link is not followed

@@ -93,6 +93,9 @@ def test_in_a_session(tmp_path):
     assert site.say(b"MAIL FROM:<a@b>", b"RCPT TO:<x@elsewhere.test>")[-1] == b"250 ok"
 
 
+NEW_LINE = b"\n"
+
+
 @pytest.mark.parametrize(
     ("rules", "is_open"),
     [
@@ -103,13 +106,19 @@ def test_in_a_session(tmp_path):
         (b':deny,RELAYCLIENT=""', False),
         (b'127.:allow,RELAYCLIENT=""\n:allow', False),
         (b"", False),
+        (b'0-255.:allow,RELAYCLIENT=""', True),
+        (b'10.:allow\n1-126.:allow,RELAYCLIENT=""', True),
+        (b'64.0.0.0/3:allow,RELAYCLIENT=""', True),
+        (b'2000::/3:allow,RELAYCLIENT=""', True),
+        (b'10-11.:allow,RELAYCLIENT=""\n172.16.0.0/12:allow,RELAYCLIENT=""', False),
+        (b'2001:db8::/32:allow,RELAYCLIENT=""\njoe@:allow,RELAYCLIENT=""', False),
     ],
 )
 def test_open_relays(rules, is_open):
     problem = open_relay.problem(tcp_rules.parse(rules, "control/tcp.smtp"))
     assert bool(problem) is is_open
     if is_open:
-        assert problem.startswith("control/tcp.smtp:1 ")
+        assert problem.startswith(f"control/tcp.smtp:{rules.count(NEW_LINE) + 1} ")
 
 
 def test_a_running_server_keeps_the_rules_that_were_no_open_relay(tmp_path):

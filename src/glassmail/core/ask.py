@@ -48,6 +48,7 @@ class LoginFact(NamedTuple):
         data: what SCRAM goes on with.
         environment: variables of the account.
         may_relay: whether the login opens every domain.
+        exists: whether there is an account of that name: else it may be a password by mistake.
     """
 
     answer: str
@@ -57,6 +58,7 @@ class LoginFact(NamedTuple):
     data: bytes = b""
     environment: tuple[tuple[bytes, bytes], ...] = ()
     may_relay: bool = True
+    exists: bool = False
 
 
 class ProgramEnd(NamedTuple):

@@ -24,6 +24,7 @@ from glassmail.core.model.networks import Network, address_of
 from glassmail.core.schedule import gate_book
 from glassmail.core.schedule.gate_book import Blocked, GateBook, GateLimits, HeldAccount
 from glassmail.daemons.context import Context
+from glassmail.daemons.gate_crowds import Crowds
 from glassmail.daemons.gate_keeping import GateKeeping
 from glassmail.daemons.gate_orders import GateOrders
 from glassmail.daemons.gate_peer import CLIENT, Peer, Rights
@@ -97,6 +98,7 @@ class GateProcess:
         self._door: Doorway | None = None
         self._ticking: asyncio.TimerHandle | None = None
         self.book = GateBook()
+        self._crowds = Crowds(self.book, self._to_servers)
         self.keeping = GateKeeping(place.gate_state, self.book, self._warn)
         self._notice = HeldNotice(place.queue_socket, controls, self._warn)
         self._orders = GateOrders(
@@ -180,6 +182,7 @@ class GateProcess:
             for _ in range(count if address is not None else 0):
                 assert address is not None
                 self.book.leave(address)
+                self._crowds.left(address)
         peer.entered = Counter()
         if peer.role != CLIENT:
             self._tell_who_is_alone()
@@ -219,6 +222,8 @@ class GateProcess:
                 peer.send(_block(block))
         for tap in self._orders.taps.running():
             peer.send(tap)
+        for crowded in self._crowds.all():
+            peer.send(crowded)
 
     def _order(self, peer: Peer, message: Request) -> None:
         if not self._rights.may_order(peer.uid, peer.gid):
@@ -263,6 +268,8 @@ class GateProcess:
                 peer.send(Entered(message.ref, 1, 1, self.book.total + 1))
             return
         peer.entered[message.ip] += 1
+        if message.ref:
+            self._crowds.asked(address, message)  # before the answer leads to another client
         counts = self.book.enter(address)
         if message.ref:
             peer.send(Entered(message.ref, *counts))
@@ -280,7 +287,7 @@ class GateProcess:
     def _tell_who_is_alone(self) -> None:
         servers = [peer for peer in self._peers if peer.role != CLIENT]
         for peer in servers:
-            peer.send(Alone(len(servers) == 1))
+            peer.send(Alone(len(servers) == 1, len(servers)))
 
     def _leave(self, peer: Peer, ip: bytes) -> None:
         address = address_of(ip)
@@ -290,6 +297,7 @@ class GateProcess:
         if not peer.entered[ip]:
             del peer.entered[ip]
         self.book.leave(address)
+        self._crowds.left(address)
 
     def _happened(self, message: Happened) -> None:
         address = address_of(message.ip)
@@ -297,6 +305,8 @@ class GateProcess:
             return
         if message.kind == gate_book.LOGIN:
             self.book.logged_in(address, message.account, time.time())
+        elif message.kind == gate_book.UNJUDGED:
+            self.book.give_back(address, message.account, time.time())
         else:
             self._count(message.kind, address)
 

@@ -210,7 +210,7 @@ class Logins:
                 return made_up._replace(user=attempt.user)
             self._is_lenient[line] = made_up.answer == YES
         if self._is_lenient[line]:
-            text = f"control/checkpassword: {show(line.split()[0])}: it says yes to all passwords"
+            text = f"control/checkpassword: {show(line.split()[0])}: it says yes to every password"
             return LoginFact(UNKNOWN, attempt.user, text)
         return await self._run_program(line, attempt)
 

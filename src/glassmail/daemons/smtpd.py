@@ -89,6 +89,7 @@ class SmtpProcess:
         rules.tell_problems(self._setting_broken)
         self._settings = SettingsReader(controls, place, time.monotonic)
         self._rules = rules
+        rules.on_change = self._look_who_counts
         self._ticking: asyncio.TimerHandle | None = None
         self._title = Title("qmail-smtpd")
         self._shown = self._pulse_in = 0
@@ -183,7 +184,7 @@ class SmtpProcess:
             some = [one.summary() for one in islice(self.connections, SESSIONS_SHOWN)]
             rows = [msgspec.json.encode(row) for row in some if row]
             self._reporter.pulse({"sessions": count, "sessions_most": SESSIONS_MAX}, rows)
-            self._title.show(f"{count} sessions" if count else "")
+            self._title.show(f"{count} session{'s' * (count != 1)}" if count else "")
 
     def _look_who_logs_in(self) -> None:
         """Know which mechanisms every account has a verifier for, before EHLO has to tell them."""

@@ -8,8 +8,8 @@ Always:
     - Nobody waits longer than ANSWER_S; without the gate every answer is "cannot tell", and mail
       goes on.
     - The only process of a site counts by itself and tells the gate later; of several each asks
-      for a client that a limit is about, so that they are limited together. Who left is told with
-      the next question, or LEFT_S later: until then its connection counts.
+      for a client that has more than its share of a limit (net.gate_shares), so that they are
+      limited together. Others are told MOVED_S later.
     - Connections are counted only while somebody wants counts (`is_counting`); when that begins,
       and when the gate comes back, those that are open are counted in.
 """
@@ -29,6 +29,7 @@ from glassmail.core.schedule.gate_book import GateBook
 from glassmail.net.gate_messages import (
     Alone,
     Block,
+    Crowded,
     Enter,
     Entered,
     Happened,
@@ -42,18 +43,19 @@ from glassmail.net.gate_messages import (
     Unblock,
     Untap,
 )
+from glassmail.net.gate_shares import EXACT, Limits, Shares
 from glassmail.net.link import Link
 from glassmail.net.messages import Failed, Message
 
 ANSWER_S = 3.0  # and the second until somebody looks
-MOVED_S = 0.02  # until the gate hears of clients that nobody asks about
-LEFT_S = 0.004  # until it hears of those that left while others may be waiting for their place
+ALONE_S = 0.02  # until the gate hears of who came and went, while it need not know
+MOVED_S = 0.005  # the same, while others may come near a limit
 AWAY = "the gate does not answer"
 QUESTIONS_MAX = 20_000  # under way
 
 T = TypeVar("T")
 Found = Entered | Permitted | None
-FromGate = Alone | Entered | Permitted | Block | Unblock | Tap | Untap | Failed
+FromGate = Alone | Crowded | Entered | Permitted | Block | Unblock | Tap | Untap | Failed
 
 
 class GateClient:
@@ -80,8 +82,11 @@ class GateClient:
         self._loop = asyncio.get_running_loop()
         self._ref = 0
         self._waiting: dict[int, tuple[Callable[[Found], None], float]] = {}  # and until when
-        self._entries: dict[tuple[bytes, int], int | Counts] = {}  # a number: asked, not answered
-        self._book = GateBook()  # of this process, while it is alone
+        self._entries: dict[tuple[bytes, int], Counts] = {}  # counted, for whoever asks next
+        self._asked: dict[tuple[bytes, int], int] = {}  # not waited for yet
+        self._near: set[tuple[bytes, int]] = set()  # near a limit: others may wait for their place
+        self._book = GateBook()  # of this process
+        self._shares = Shares()
         self._is_alone = self._is_telling_soon = False
         self._entered: list[bytes] = []  # not told yet
         self._leaving: list[bytes] = []
@@ -101,57 +106,74 @@ class GateClient:
 
     # --- connections ---------------------------------------------------------------------------
 
-    def enter(self, ip: bytes, port: int, *, is_asking: bool = True) -> None:
+    def enter(self, ip: bytes, port: int, limits: Limits | None = EXACT) -> None:
         """Count a connection in.
 
         Args:
             ip: the client.
             port: the client's.
-            is_asking: whether somebody wants to know how many are open (`connections`).
+            limits: what its counts (`connections`) are to be held against; None: nobody asks.
         """
         self._open[ip] += 1
-        if self._is_alone:
-            address = address_of(ip)
-            book = self._book
-            counts = book.enter(address) if address is not None else (1, 1, book.total + 1)
+        address, book = address_of(ip), self._book
+        counts = book.enter(address) if address is not None else (1, 1, book.total + 1)
+        if limits is None:
+            pass  # it only has to be known
+        elif self._is_alone:
             self._entries[ip, port] = Counts(YES, *counts)
-        elif is_asking:
-            if self._entered:
-                self._tell_moved()
-            left, self._leaving = self._leaving, []
-            ref = self._ask(Enter(self._next(), ip, tuple(left)), _ignore)
-            if ref:
-                self._entries[ip, port] = ref
+        elif address is not None and self._shares.holds(address, counts, limits):
+            detail = f"in one of {self._shares.servers} processes"
+            self._entries[ip, port] = Counts(YES, *counts, detail)
+        elif self._has_asked(ip, port, limits):
             return
         self._entered.append(ip)
-        self._tell_within(MOVED_S)
+        self._tell_soon()
+
+    def _has_asked(self, ip: bytes, port: int, limits: Limits) -> bool:
+        if self._entered:
+            self._tell_moved()
+        free = self._shares.free_again(limits)
+        ref = self._ask(Enter(self._next(), ip, tuple(self._leaving), free), _ignore)
+        if ref:
+            self._leaving = []
+            self._asked[ip, port] = ref
+            self._near.add((ip, port))
+        return ref > 0
 
     def leave(
         self, ip: bytes, port: int, on_left: Callable[[int], None] | None = None
     ) -> None:
         """Count a connection out that was counted in; on_left gets how many are left, if known."""
         self._entries.pop((ip, port), None)
+        self._asked.pop((ip, port), None)
         if self._open[ip] > 1:
             self._open[ip] -= 1
         else:
             del self._open[ip]
+        address = address_of(ip)
+        if address is not None:
+            self._book.leave(address)
         if not self._is_alone and on_left is not None:
+            self._near.discard((ip, port))
             self._tell_moved()
             if not self._ask(Leave((ip,), self._next()), lambda found: on_left(_total(found))):
+                self._leaving.append(ip)
+                self._tell_soon()
                 on_left(0)
             return
         self._leaving.append(ip)
-        self._tell_within(MOVED_S if self._is_alone else LEFT_S)
-        address = address_of(ip) if self._is_alone else None
-        if address is not None:
-            self._book.leave(address)
+        if (ip, port) in self._near:
+            self._near.discard((ip, port))
+            self._tell_moved()
+        else:
+            self._tell_soon()
         if on_left is not None:
             on_left(self._book.total)
 
-    def _tell_within(self, seconds: float) -> None:
+    def _tell_soon(self) -> None:
         if not self._is_telling_soon:
             self._is_telling_soon = True
-            self._loop.call_later(seconds, self._tell_in_time)
+            self._loop.call_later(ALONE_S if self._is_alone else MOVED_S, self._tell_in_time)
 
     def _tell_in_time(self) -> None:
         self._is_telling_soon = False
@@ -168,32 +190,34 @@ class GateClient:
     def counted_later(self, ip: bytes, port: int, then: Callable[[], None]) -> bool:
         """Have `then` called when the gate has counted a connection, or does not answer in time.
 
+        To be called at once behind `enter`; `connections` knows the answer while `then` runs.
+
         Returns:
             False when there is nothing to wait for; then nothing is called.
         """
         key = (ip, port)
-        ref = self._entries.get(key)
-        if not isinstance(ref, int) or ref not in self._waiting:
+        ref = self._asked.pop(key, 0)
+        if ref not in self._waiting:
             return False
 
         def counted(found: Found) -> None:
-            if self._entries.get(key) == ref:
-                if isinstance(found, Entered):
-                    self._entries[key] = Counts(YES, found.address, found.network, found.total)
-                else:
-                    del self._entries[key]
+            if isinstance(found, Entered):
+                self._entries[key] = Counts(YES, found.address, found.network, found.total)
             then()
+            self._entries.pop(key, None)
 
         self._waiting[ref] = (counted, self._waiting[ref][1])
         return True
 
     async def connections(self, ip: bytes, port: int) -> Counts:
         """Tell how many connections are open, that of this client included."""
-        future: asyncio.Future[None] = self._loop.create_future()
-        if self.counted_later(ip, port, lambda: _resolve(future, None)):
-            await future
-        entry = self._entries.pop((ip, port), None)
-        return entry if isinstance(entry, Counts) else Counts(UNKNOWN, detail=AWAY)
+        key = (ip, port)
+        future: asyncio.Future[Counts | None] = self._loop.create_future()
+        if self.counted_later(ip, port, lambda: _resolve(future, self._entries.get(key))):
+            found = await future
+        else:
+            found = self._entries.pop(key, None)
+        return Counts(UNKNOWN, detail=AWAY) if found is None else found
 
     # --- limits --------------------------------------------------------------------------------
 
@@ -284,7 +308,9 @@ class GateClient:
 
     def _down(self, _reason: str) -> None:
         self._entries.clear()
+        self._asked.clear()
         self._is_alone = False
+        self._shares.forget()
         waiting, self._waiting = self._waiting, {}
         for then, _until in waiting.values():
             then(None)
@@ -298,7 +324,12 @@ class GateClient:
             if waiting is not None:
                 waiting[0](message)
         elif isinstance(message, Alone):
-            self._be_alone(is_alone=message.is_alone)
+            self._tell_moved()  # so that the gate knows all, whoever counts from now on
+            self._is_alone = message.is_alone
+            self._shares.servers = message.servers
+        elif isinstance(message, Crowded):
+            self._tell_moved()  # somebody's answer may rest on what we have not told yet
+            self._shares.learn(message)
         elif isinstance(message, Block | Unblock):
             self._blocked(message)
         elif isinstance(message, Tap):
@@ -306,17 +337,6 @@ class GateClient:
             self.on_taps()
         elif isinstance(message, Untap) and self.taps.pop(message.number, None) is not None:
             self.on_taps()
-
-    def _be_alone(self, *, is_alone: bool) -> None:
-        self._tell_moved()  # so that the gate knows all, whoever counts from now on
-        if is_alone and not self._is_alone:
-            self._book = GateBook()
-            for ip, count in self._open.items():
-                address = address_of(ip)
-                for _ in range(count if address is not None else 0):
-                    assert address is not None
-                    self._book.enter(address)
-        self._is_alone = is_alone
 
     def _blocked(self, message: Block | Unblock) -> None:
         try:

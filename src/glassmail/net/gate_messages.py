@@ -4,11 +4,17 @@ from glassmail.net.messages import Message
 
 
 class Enter(Message, tag="enter"):
-    """A client is there; answered by Entered unless ref is 0. Those that left are gone before."""
+    """A client is there; answered by Entered unless ref is 0. Those that left are gone before.
+
+    Attributes:
+        free: how many open connections, of its network and of all, are few enough that nobody
+            has to ask; -1 for no limit.
+    """
 
     ref: int
     ip: bytes
     left: tuple[bytes, ...] = ()
+    free: tuple[int, int] = (-1, -1)
 
 
 class Entered(Message, tag="entered"):
@@ -31,11 +37,18 @@ class Alone(Message, tag="alone"):
     """Whether the process is the only one that counts: then its own counts are everybody's."""
 
     is_alone: bool
+    servers: int = 0  # how many count
+
+
+class Crowded(Message, tag="crowded"):
+    """Whether connections of a network, empty for all, must be asked about."""
+
+    network: str
+    is_crowded: bool
 
 
 class Moved(Message, tag="moved"):
-    """Who came and who went lately, without an answer: a process's own counts are everybody's,
-    or no limit is about these clients."""
+    """Who came and who went lately. Not answered: no limit is about them, or the teller knows."""
 
     entered: tuple[bytes, ...]
     left: tuple[bytes, ...]

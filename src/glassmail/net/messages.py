@@ -288,6 +288,7 @@ class LoggedIn(Message, tag="logged_in"):
     data: bytes
     environment: tuple[tuple[bytes, bytes], ...]
     may_relay: bool
+    exists: bool = False
 
 
 class AskVerified(Message, tag="ask_verified"):

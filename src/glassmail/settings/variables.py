@@ -92,6 +92,9 @@ _ALL = (
     Variable("MAXRCPT", "a number; 0: no limit", "control/maxrcpt", RECIPIENT, _COMBINED,
              "Greatest number of recipients of a message, refused ones included; further ones are "
              "told 452."),
+    Variable("RBLSMTPD", "text, `-` and text, or empty", "not refused", RECIPIENT, "ucspi-tcp",
+             "A text refuses each recipient of the client with 451, as rblsmtpd does; behind a `-` "
+             "with 553. Empty refuses nothing."),
     Variable("RELAYREJ", "0 or 1", "0", RECIPIENT, _COMBINED,
              "1: recipients with `@`, `%` or `!` in the local part are refused."),
     Variable("NOBADHELO", "set or not", "control/badhelo counts", RECIPIENT, _COMBINED,

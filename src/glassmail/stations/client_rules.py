@@ -35,6 +35,7 @@ class ClientRules:
         counts_connections: whether a rule limits connections (MAXCONNIP, MAXCONNC).
         needs_names: whether a rule is for clients with a name in DNS.
         needs_info: whether a rule is for clients with a user (TCPREMOTEINFO).
+        on_change: called when changed rules count.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class ClientRules:
         self._path = path
         self._clock = clock
         self._tell: Callable[[str], None] = lambda _text: None
+        self.on_change: Callable[[], None] = lambda: None
         self._stamps = _stamps(path)
         self._rules = self._read(self._stamps)
         self._looked_at = clock()
@@ -109,6 +111,7 @@ class ClientRules:
             self._tell(str(error))
             return
         self._matches.clear()
+        self.on_change()
 
 
 def _stamps(path: str) -> tuple[_Stamp, _Stamp]:

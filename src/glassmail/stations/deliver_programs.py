@@ -130,7 +130,7 @@ class Lines:
         """Put a forward's answer into the trail."""
         answer = f"message {want.message}" if want.letter == "K" else NO
         source = show(want.text) if want.text else "the queue"
-        shown = b" ".join(want.recipients[:3]) + (b" ..." if len(want.recipients) > 3 else b"")
+        shown = b", ".join(want.recipients[:3]) + (b", ..." if len(want.recipients) > 3 else b"")
         self.steps.append(Step("delivery.forward", shown, answer, source))
 
     def note_program(self, command: bytes, ended: Ended, where: str) -> None:

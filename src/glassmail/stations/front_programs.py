@@ -23,6 +23,7 @@ from glassmail.stations.programs import RESET_SIGNALS, find_program
 
 PROGRAMS_MAX = 50
 OUTPUT_BYTES_MAX = 4_096  # kept of standard output and error
+LAST_READS_MAX = 16  # of a pipe when its program has ended: more than a pipe holds
 _CHUNK = 65_536
 _PATH = b"/usr/local/bin:/usr/bin:/bin"
 
@@ -151,15 +152,16 @@ class _Running:
         self._loop.remove_reader(self._process)
         status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
         pid, self._pid = self._pid, 0
+        _end_group(pid)  # what it left behind, before that writes for ever
         for reader in self._readers:
-            while self._read(reader):
-                pass
+            for _ in range(LAST_READS_MAX):
+                if not self._read(reader):
+                    break
         problem = ""
         if self._is_late:
             problem = f"killed after {self._call.seconds:.0f} s"
         elif status < 0:
             problem = f"crashed by signal {-status}"
-        _end_group(pid)  # what it left behind in its group
         if not self.ended.done():
             text, output = bytes(self._text), bytes(self._output)
             self.ended.set_result(ProgramEnd(max(status, 0), text, problem, pid, output))
@@ -172,18 +174,30 @@ class _Running:
         """Let go of everything; a program that still runs is killed and waited for."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._pid:
-            self._kill()
-            os.waitpid(self._pid, 0)  # killed: this does not take long
-            self._pid = 0
         for reader in self._readers:
             self._loop.remove_reader(reader)
             os.close(reader)
         self._readers.clear()
         if self._process >= 0:
             self._loop.remove_reader(self._process)
-            os.close(self._process)
-            self._process = -1
+            self._bury()
+
+    def _bury(self) -> None:
+        """Close what is left; a program that still runs is killed, and waited for by the loop."""
+        pid, process = self._pid, self._process
+        self._pid, self._process = 0, -1
+        if pid:
+            _end_group(pid)
+            # Not here: one that changed its user is beyond our signals, and may never end.
+            self._loop.add_reader(process, _reap, self._loop, pid, process)
+        else:
+            os.close(process)
+
+
+def _reap(loop: asyncio.AbstractEventLoop, pid: int, process: int) -> None:
+    loop.remove_reader(process)
+    os.close(process)
+    os.waitpid(pid, 0)
 
 
 def _end_group(group: int) -> None:

@@ -119,6 +119,7 @@ class FrontSession(SessionLoop):
             reply = handed.reply or replies.queued(now, ended.pid, self._part_code())
             self._core.reply(reply)
             record.accepted += 1
+            self._count_message()
             told = facts.variables.queue_program, ended.pid, handed.exit_code
             steps = (*self._known, *self._steps, step)
             record.handed(told, self._core.sent, facts.sender or b"", recipients, steps)

@@ -65,20 +65,24 @@ class GatedSession(ABC):
 
     # --- the gate's counts ---------------------------------------------------------------------
 
-    def enter(self, *, is_asking: bool = False) -> None:
-        """Let the gate count this connection, once; `is_asking`: its counts are wanted."""
+    def enter(self, limits: tuple[int, int, int] | None = None) -> None:
+        """Let the gate count this connection, once.
+
+        Args:
+            limits: what its counts are wanted for; None: for nothing.
+        """
         gate = self._services.gate
         if gate is not None and not self._is_entered and not self.is_over:
             self._is_entered = True
             client = self._facts.client
-            gate.enter(client.ip, client.port, is_asking=is_asking)
+            gate.enter(client.ip, client.port, limits)
 
     def _arrived(self) -> None:
         gate = self._services.gate
         if gate is None:
             return
         if gate.is_counting:
-            self.enter(is_asking=connections.is_active(self._facts))
+            self.enter(connections.limits(self._facts))
         if gate.taps:
             self.look_at_taps()
 
@@ -97,6 +101,9 @@ class GatedSession(ABC):
     def _count_refusal(self, stage: str, check: str) -> None:
         if check in _SHUT_OUT and self._core.sent:
             self._log_shut_out(check)
+        elif check == "rblsmtpd":
+            told = (self._facts.client.ip, self.record.pid, self._core.sent)
+            self.record.note(b"rblsmtpd: %b pid %d: %b" % told, is_own=False)
         gate, watched = self._services.gate, self._settings.watched
         if gate is None or self._facts.variables.is_unlimited or check in _OUR_FAULTS:
             return

@@ -77,7 +77,7 @@ class LoginQuestions:
                 future,
                 LoginFact(
                     answer, message.user, message.source, message.reason, message.data,
-                    message.environment, message.may_relay,
+                    message.environment, message.may_relay, message.exists,
                 ),
             )  # fmt: skip
 

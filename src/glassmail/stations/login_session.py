@@ -17,6 +17,7 @@ import secrets
 from abc import abstractmethod
 
 from glassmail.core.ask import LoginFact
+from glassmail.core.model.redaction import safe_login_name
 from glassmail.core.model.reply import Reply
 from glassmail.core.model.trail import NO, UNKNOWN, YES, Step, Trail
 from glassmail.core.model.verdict import Verdict
@@ -25,7 +26,7 @@ from glassmail.core.policy.facts import SUBMISSION, Client, TlsFacts
 from glassmail.core.protocol import replies, sasl, smtp_events
 from glassmail.core.protocol.sasl import Attempt, Challenge, Exchange, Next
 from glassmail.core.route.tcp_rules import RuleMatch
-from glassmail.core.schedule.gate_book import LOGIN
+from glassmail.core.schedule.gate_book import LOGIN, UNJUDGED
 from glassmail.events import sqmail_lines
 from glassmail.events.sqmail_lines import Party
 from glassmail.stations.certificates import Certificate
@@ -39,6 +40,7 @@ _COMMENT = bytes(
 QUESTION = "session.login"
 TLS_QUESTION = "session.tls"
 _NONCE_BYTES = 18
+_OFFERS_MAX = 64  # of a rule
 
 
 class LoginSession(FrontSession):
@@ -61,17 +63,32 @@ class LoginSession(FrontSession):
 
     # --- what is offered -----------------------------------------------------------------------
 
-    def _offer(self) -> security.Offer:
-        """Find out what this client may use, and hold the protocol core to it."""
+    def _offer(self) -> Reply:
+        """Find out what this client may use, and hold the protocol core to it; answer EHLO."""
         facts, core = self._facts, self._core
         has_certificate = self._certificate() is not None
-        if not has_certificate and not security.has_accounts(facts):
-            offer = security.NOTHING
-        else:
+        verified: frozenset[bytes] = frozenset()
+        if facts.settings.auth_sources or facts.variables.login.auth_cdb:
             verified = self._services.ask.verified_mechanisms()
+        key = (has_certificate, verified, facts.tls is None, security.is_private(facts))
+        offers = facts.prepared.offers
+        made: tuple[security.Offer, Reply] | None = offers.get(key)
+        if made is None:
+            if len(offers) >= _OFFERS_MAX:
+                offers.clear()
+            made = offers[key] = self._make_offer(verified, has_certificate=has_certificate)
+        core.mechanisms, core.no_auth, core.is_tls_offered = made[0]
+        return made[1]
+
+    def _make_offer(
+        self, verified: frozenset[bytes], *, has_certificate: bool
+    ) -> tuple[security.Offer, Reply]:
+        facts = self._facts
+        offer = security.NOTHING
+        if has_certificate or security.has_accounts(facts):
             offer = security.offer(facts, has_certificate=has_certificate, verified=verified)
-        core.mechanisms, core.no_auth, core.is_tls_offered = offer
-        return offer
+        is_enhanced = self._settings.is_enhanced
+        return offer, security.ehlo(facts, self._greeting(), offer, is_enhanced=is_enhanced)
 
     def _certificate(self) -> Certificate | None:
         facts, certificates = self._facts, self._services.certificates
@@ -213,8 +230,11 @@ class LoginSession(FrontSession):
                 self._logged_in(attempt.mechanism, fact)
             return
         is_wrong = fact.answer == NO
-        is_known = fact.reason in _OF_ACCOUNTS and fact.user != attempt.user
-        user = attempt.user if is_known else safe_login_name(attempt.user)
+        gate = self._services.gate
+        if not is_wrong and gate is not None and not self._facts.variables.is_unlimited:
+            # Our fault, not the client's: it will try again and again, and must not be shut out.
+            gate.happened(UNJUDGED, self._facts.client.ip, self._facts.attempted)
+        user = attempt.user if fact.exists else safe_login_name(attempt.user)
         self._note_login(fact.reason.encode("ascii") if is_wrong else b"cannot tell", user)
         source = f"{fact.source}: {fact.reason}" if fact.reason else fact.source
         step = Step(QUESTION, user, NO if is_wrong else UNKNOWN, source)

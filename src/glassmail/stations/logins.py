@@ -36,8 +36,10 @@ from glassmail.stations.accounts import find_mailbox
 from glassmail.stations.domain_flags import effective_flags
 from glassmail.stations.system_users import look_up
 from glassmail.stations.users import UserSources, find_user
+from glassmail.store import lastauth
 from glassmail.store.cdb import Cdb
 from glassmail.store.control import Snapshot
+from glassmail.store.maildir import make_mailbox
 from glassmail.store.passwords import verify
 
 SHADOW = "/etc/shadow"
@@ -219,14 +221,14 @@ def judge(attempt: Attempt, secret: Secret) -> LoginFact:
     if secret.answer == NO:
         return LoginFact(NO, secret.user, secret.source, "unknown user")
     if not is_right:
-        return LoginFact(NO, secret.user, secret.source, "bad password")
+        return LoginFact(NO, secret.user, secret.source, "bad password", exists=True)
     return accepted(secret, data)
 
 
 def accepted(secret: Secret, data: bytes = b"") -> LoginFact:
     """Make the answer for a password that is right."""
     if secret.refusal:
-        return LoginFact(NO, secret.user, secret.source, secret.refusal)
+        return LoginFact(NO, secret.user, secret.source, secret.refusal, exists=True)
     environment, may_relay = secret.environment, secret.may_relay
     return LoginFact(YES, secret.user, secret.source, "", data, environment, may_relay)
 
@@ -254,15 +256,17 @@ def _salt(user: bytes) -> bytes:
 
 
 def remember_login(directory: bytes, client: bytes) -> None:
-    """Write the mailbox's `lastauth`, as vpopmail does: the client's address, now."""
+    """Write the mailbox's `lastauth`, as vpopmail does: the client's address, now.
+
+    An account whose directory is not there yet gets it, as at its first delivery (vchkpw.c).
+    """
     if os.geteuid() == 0:
         return  # root writes nothing where somebody else could have put a link
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        file = os.open(os.path.join(directory, b"lastauth"), flags, 0o600)
+        try:
+            lastauth.record(directory, client)
+        except FileNotFoundError:
+            make_mailbox(directory)
+            lastauth.record(directory, client)
     except OSError:
-        return  # a mailbox nobody has written to yet has no directory: nothing depends on it
-    try:
-        os.write(file, client)
-    finally:
-        os.close(file)
+        return  # a link in its place, a full disk: nothing depends on it

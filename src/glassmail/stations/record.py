@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from typing import NamedTuple
 
 from glassmail.core.model.trail import Trail
 from glassmail.core.policy.facts import Client
@@ -10,6 +11,18 @@ from glassmail.events.event import Event
 from glassmail.events.fields import code_text
 from glassmail.events.smtpd import Handed, Noted, Refused, SessionEnded, Story
 from glassmail.stations.limits import STORY_RECIPIENTS_MAX, STORY_STEPS_MAX
+
+
+class Begun(NamedTuple):
+    """A message that a client began and will not hand over whole."""
+
+    sender: bytes = b""
+    recipients: tuple[bytes, ...] = ()
+    stage: str = ""
+    steps: Trail = ()
+
+
+NOTHING_BEGUN = Begun()
 
 
 class Record:
@@ -179,8 +192,8 @@ class Record:
             )
         )
 
-    def end(self, how: str) -> None:
-        """Tell the end of the session, once."""
+    def end(self, how: str, begun: Begun = NOTHING_BEGUN) -> None:
+        """Tell the end of the session, once; `begun` is the message that never came whole."""
         if self._is_over:
             return
         self._is_over = True
@@ -199,5 +212,9 @@ class Record:
                 self.bytes_in,
                 self.tls,
                 self.login,
+                begun.sender,
+                begun.recipients[:STORY_RECIPIENTS_MAX],
+                begun.stage,
+                begun.steps[:STORY_STEPS_MAX],
             )
         )

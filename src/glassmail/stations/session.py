@@ -19,7 +19,7 @@ from glassmail.core.model.redaction import safe_command
 from glassmail.core.model.reply import Reply
 from glassmail.core.model.trail import NO, Step
 from glassmail.core.model.verdict import Verdict
-from glassmail.core.policy import pipeline, recipient_exists, relay, security
+from glassmail.core.policy import pipeline, recipient_exists, relay
 from glassmail.core.policy.facts import Client, MessageFacts
 from glassmail.core.protocol import replies, smtp_events
 from glassmail.core.protocol.smtp_address import replace_literal
@@ -99,9 +99,7 @@ class Session(LoginSession):
             self._refuse(pipeline.HELO, verdict)
             return
         self._known = self._connected + verdict.steps  # of the last HELO alone
-        offer, is_enhanced = self._offer(), self._settings.is_enhanced
-        reply = security.ehlo(self._facts, self._greeting(), offer, is_enhanced=is_enhanced)
-        self._core.reply(reply)
+        self._core.reply(self._offer())
 
     def _on_mail(self, event: smtp_events.Mail) -> None:
         self._forget()

@@ -44,7 +44,7 @@ from glassmail.stations.limits import (
     LINGER_S_MAX,
     STORY_STEPS_MAX,
 )
-from glassmail.stations.record import Record
+from glassmail.stations.record import NOTHING_BEGUN, Begun, Record
 from glassmail.stations.services import Services, Wire
 
 P = ParamSpec("P")
@@ -193,6 +193,7 @@ class SessionLoop(GatedSession):
         if self._is_lost:
             return
         self._is_lost = self.is_over = True
+        begun = self._begun() if self._recipients else NOTHING_BEGUN
         self._departed(self._how)
         if self._task is not None:
             self._task.cancel()
@@ -200,7 +201,13 @@ class SessionLoop(GatedSession):
             self._body.drop()
             self._body = None
         if not self._is_handing_in:
-            self.record.end(self._how)
+            self.record.end(self._how, begun)
+
+    def _begun(self) -> Begun:
+        """Tell of the message that will not come whole: its recipients may ask where it is."""
+        stage = "data" if self._core.state is State.BODY else "rcpt"
+        steps = (*self._known, *self._steps)
+        return Begun(self._facts.sender or b"", tuple(self._recipients), stage, steps)
 
     def tick(self, now: float) -> None:
         """Look at the time; to be called about once a second."""
@@ -256,8 +263,10 @@ class SessionLoop(GatedSession):
                     break
         finally:
             self._is_advancing = False
-        if core.unsent:
-            self._send(core.output())
+        unsent = core.unsent
+        if unsent:
+            core.unsent = b""
+            (wire.send if self._tapping is None else self._send)(unsent)
         is_our_turn = core.is_awaiting_reply or wire.is_blocked
         if core.state is State.CLOSED or (self._is_at_end and not is_our_turn):
             self._close()
@@ -285,10 +294,11 @@ class SessionLoop(GatedSession):
 
     def _decide(self, stage: str, then: Callable[[Verdict], None]) -> None:
         """Ask the pipeline; `then` gets the verdict, now or when a Task has it."""
-        if not pipeline.checks(stage, self._facts):
+        active = pipeline.checks(stage, self._facts)
+        if not active:
             then(PASS)
             return
-        asking = pipeline.run(stage, self._facts, self._services.ask)
+        asking = pipeline.ask_all(active, self._facts, self._services.ask)
         try:
             waiting = asking.send(None)
         except StopIteration as stop:

@@ -50,4 +50,4 @@ def test_a_line_that_cannot_be_obeyed_defers():
     assert found.report is not None
     assert found.report.outcome is Outcome.DEFERRAL
     assert found.report.text == b"Unable to read control files. (#4.3.0)\n"
-    assert found.steps[-1].source.startswith("control/smtproutes:5: x:y: the port")
+    assert found.steps[-1].source.startswith("control/smtproutes:5: x (hidden): the port")

@@ -90,6 +90,17 @@ def test_a_right_password_gives_its_try_back():
         made.logged_in(ONE, b"joe", NOW)
 
 
+def test_a_try_that_nobody_could_judge_is_given_back():
+    made = book()
+    for _ in range(100):
+        assert made.may_log_in(ONE, b"joe", NOW).is_permitted
+        made.give_back(ONE, b"joe", NOW)
+    tried = [made.may_log_in(TWO, b"joe", NOW).is_permitted for _ in range(20)]
+    assert sum(tried) == 10  # nobody is known for having been judged by nobody
+    made.limits = GateLimits(bad_logins=0)
+    made.give_back(ONE, b"joe", NOW)
+
+
 def test_a_thousand_wrong_passwords_from_many_addresses():
     made = book()
     made.logged_in(ONE, b"joe", NOW)

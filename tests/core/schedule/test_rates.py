@@ -47,3 +47,14 @@ def test_never_more_than_the_limit_and_the_rate(gaps):
         now += gap
         taken += rates.take("a", TEN, now)
     assert taken <= 10 + now * 10 / 60.0 + 1
+
+
+def test_many_old_keys_go_at_once():
+    """One at a time, each would cost a walk over all that went before it."""
+    rates = Rates(160)
+    sizes = set()
+    for number in range(1_000):
+        rates.take(number, TEN, float(number))
+        sizes.add(len(rates) if number >= 160 else 160)
+    assert (min(sizes), max(sizes)) == (150, 160)
+    assert all(rates.level(number, TEN, 999.0) > 0 for number in range(995, 1_000))

@@ -99,7 +99,8 @@ def _table(name: str, data: bytes | None, *, is_map: bool) -> Table:
             key, colon, value = line.partition(b":")
             if not colon:
                 # Nothing behind a blank: in smtproutes a password may stand there.
-                ignored.append(f"{name}:{number}: no colon in {show(line.split()[0])}")
+                word = line.replace(b"\t", b" ").partition(b" ")[0]
+                ignored.append(f"{name}:{number}: no colon in {show(word)}")
                 continue
         else:
             key, value = line, b""

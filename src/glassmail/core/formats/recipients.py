@@ -5,10 +5,11 @@ Lines, walked from top to bottom:
     example.com:users/recipients.cdb   a cdb for the domain and the domains below it
     @example.com:ctrl.cdb              a cdb for exactly this domain
     example.com|program argument       a program for the domain
-    *:file.cdb   *|program             for every domain
+    *:file.cdb                         a cdb for every domain
+    *|program                          a program for every domain
     !example.com                       everybody there is accepted
     !*                                 everybody in domains that no line before names
-    file.cdb                           a cdb for every domain (older form)
+    file.cdb                           the same as `*:file.cdb` (older form)
 """
 
 from enum import Enum

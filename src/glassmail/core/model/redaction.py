@@ -8,7 +8,7 @@ Always:
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 HIDDEN = b"(hidden)"
 VALUE_BYTES_MIN = 4  # shorter values are words like `1` and `yes`
@@ -61,7 +61,7 @@ def redact_rule(text: str) -> str:
 _IN_RULE = re.compile(rf"(?i)([A-Z0-9_]*{_WORDS.decode()}[A-Z0-9_]*)=(.).*?(?:\2|$)")
 
 
-def safe_command(line: bytes) -> bytes:
+def safe_command(line: bytes, mark: bytes = HIDDEN) -> bytes:
     """Return what may be kept of a command that was not understood or not in its place.
 
     A client that logs in where it may not sends its name and password as commands: a word that is
@@ -71,17 +71,22 @@ def safe_command(line: bytes) -> bytes:
     upper = verb.upper()
     if upper == b"AUTH":
         mechanism, _blank, response = rest.strip().partition(b" ")
-        shown = b"AUTH " + mechanism[:20] if _PLAIN_MECHANISM.fullmatch(mechanism) else b"AUTH"
+        is_mechanism = mechanism.upper() in _MECHANISMS
+        shown = b"AUTH " + mechanism if is_mechanism else b"AUTH"
         is_hidden = bool(response) or (shown == b"AUTH" and bool(rest))
-        return shown + b" " + HIDDEN if is_hidden else shown
+        return shown + b" " + mark if is_hidden else shown
     if upper in _VERBS:
         return line
     if _PLAIN_WORD.fullmatch(verb):
-        return verb + (b" " + HIDDEN if rest else b"")
-    return verb[:_SHOWN_BYTES] + HIDDEN
+        return verb + (b" " + mark if rest else b"")
+    return verb[:_SHOWN_BYTES] + mark
 
 
-_PLAIN_MECHANISM = re.compile(rb"[A-Za-z0-9_-]{1,20}")
+# Of the IANA's list, what clients try; anything else may be the response itself.
+_MECHANISMS = frozenset(
+    b"PLAIN LOGIN CRAM-MD5 DIGEST-MD5 NTLM GSSAPI EXTERNAL ANONYMOUS XOAUTH2 OAUTHBEARER "
+    b"SCRAM-SHA-1 SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-256-PLUS".split()
+)
 
 
 def hide_login(source: str) -> str:
@@ -108,8 +113,34 @@ def safe_relay(relay: str) -> str:
 # Host and port; an IPv6 address that lacks its brackets; or a host with something behind it.
 _RELAY = re.compile(
     r"(?:\[[0-9A-Fa-f:.]*\]|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?=$|[\s|])|[^\s|:;@\[\]]*"
-    r"(?=$|[\s|:;]))(?:[:;][0-9]{0,5}(?=$|[\s|]))?"
+    r"(?=$|[\s|:;]))(?:[:;][0-9]{0,5}(?=$|[\s|:;]))?"
 )
+
+
+def safe_setting(name: str, line: bytes) -> bytes:
+    """Return what may be shown of a line of a control file; for lists that people pass on."""
+    hide = _OF_SETTINGS.get(name)
+    if hide is None:
+        return line
+    shown = hide(line.decode("utf-8", "surrogateescape"))
+    return shown.encode("utf-8", "surrogateescape")
+
+
+def _safe_route(line: str) -> str:
+    domain, colon, relay = line.partition(":")
+    return domain + colon + safe_relay(relay) if colon else safe_relay(line)
+
+
+def _safe_database(line: str) -> str:
+    return _DATABASE_PASSWORD.sub(rf"\1{HIDDEN.decode()}", line)
+
+
+_DATABASE_PASSWORD = re.compile(r"(:/{0,2}[^:@/]*:).*(?=@)|(?<=[?&])(pass[a-z]*=)[^&]*")
+_OF_SETTINGS: dict[str, Callable[[str], str]] = {
+    "smtproutes": _safe_route,
+    "tcp.smtp": redact_rule,
+    "accountsdb": _safe_database,
+}
 
 
 def safe_login_name(name: bytes) -> bytes:

@@ -24,6 +24,16 @@ def is_active(facts: Facts) -> bool:
     return is_limited or facts.settings.connections_max > 0 or facts.settings.is_tcpserver_log
 
 
+def limits(facts: Facts) -> tuple[int, int, int] | None:
+    """Return what may be open of its address, its network and all; -1: no limit; None: none."""
+    if not is_active(facts):
+        return None
+    if facts.settings.is_tcpserver_log:
+        return 0, 0, 0  # the lines tell the true number
+    variables = facts.variables
+    return variables.address_max, variables.network_max, facts.settings.connections_max or -1
+
+
 async def check(facts: Facts, ask: Ask) -> Verdict:
     """Refuse the client beyond a limit."""
     client, variables = facts.client, facts.variables
@@ -49,7 +59,8 @@ async def check(facts: Facts, ask: Ask) -> Verdict:
 
 
 def _told(counts: Counts) -> str:
-    return f"{counts.address} of its address, {counts.network} of its network, {counts.total} open"
+    told = f"{counts.address} of its address, {counts.network} of its network, {counts.total} open"
+    return f"{told} {counts.detail}" if counts.detail else told
 
 
 def last_words(facts: Facts, name: bytes) -> Reply:

@@ -117,10 +117,11 @@ class Prepared:
         size_max, size_source: databytes or DATABYTES.
         wording: replies told in other words.
         plan: by stage, all checks and those that are asked at all; made by the pipeline.
+        offers: what EHLO was answered, by what that depends on beside the rule; the session's.
     """
 
     __slots__ = (
-        "environment", "plan", "rule", "size_max", "size_source", "variables", "wording",
+        "environment", "offers", "plan", "rule", "size_max", "size_source", "variables", "wording",
     )  # fmt: skip
 
     def __init__(self, rule: RuleMatch, settings: PolicySettings) -> None:
@@ -139,6 +140,7 @@ class Prepared:
             settings.profile, settings.relay_reply, environment, version
         )
         self.plan: dict[str, tuple[Any, ...]] = {}
+        self.offers: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
 
 class MessageFacts(NamedTuple):

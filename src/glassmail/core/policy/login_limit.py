@@ -7,6 +7,11 @@ from glassmail.core.policy.facts import Facts
 from glassmail.core.protocol import replies
 
 
+def is_active(facts: Facts) -> bool:
+    """Tell whether limits count for this client."""
+    return not facts.variables.is_unlimited
+
+
 async def check(facts: Facts, ask: Ask) -> Verdict:
     """Refuse AUTH from addresses and networks that tried too many wrong passwords."""
     permitted = await ask.may_log_in(facts.client.ip, facts.attempted)

@@ -14,8 +14,8 @@ Always:
     - `decided_by` is the name of the check's module (and of its page in the manual).
 """
 
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, NamedTuple
 
 from glassmail.core.ask import Ask
 from glassmail.core.model.trail import Step
@@ -41,6 +41,7 @@ from glassmail.core.policy import (
     login_limit,
     maxrcpt,
     mfcheck,
+    rblsmtpd,
     rcptcheck,
     recipient_exists,
     recipients,
@@ -93,7 +94,7 @@ PIPELINE: dict[str, tuple[Named, ...]] = {
         Named("greetdelay", greetdelay.check, greetdelay.is_active),
     ),
     HELO: (),
-    AUTH: (Named("too_many_logins", login_limit.check),),
+    AUTH: (Named("too_many_logins", login_limit.check, login_limit.is_active),),
     MAIL: (
         Named("force_tls", force_tls.check, force_tls.is_active),
         Named("authorization", authorization.check),
@@ -103,6 +104,7 @@ PIPELINE: dict[str, tuple[Named, ...]] = {
         Named("told_mail", told.check_mail, told.is_mail_active),
     ),
     RCPT: (
+        Named("rblsmtpd", rblsmtpd.check, rblsmtpd.is_active),
         Named("maxrcpt", maxrcpt.check, maxrcpt.is_active),
         Named("relayrej", relayrej.check, relayrej.is_active),
         Named("told_rcpt", told.check_rcpt, told.is_rcpt_active),
@@ -142,16 +144,22 @@ def checks(stage: str, facts: Facts) -> tuple[Named, ...]:
     return active
 
 
-async def run(stage: str, facts: Facts, ask: Ask) -> Verdict:
+def run(stage: str, facts: Facts, ask: Ask) -> Coroutine[Any, Any, Verdict]:
     """Ask the checks of a stage in their order, up to the first that answers the client."""
+    return ask_all(checks(stage, facts), facts, ask)
+
+
+async def ask_all(active: tuple[Named, ...], facts: Facts, ask: Ask) -> Verdict:
+    """Ask these checks in their order, up to the first that answers the client."""
     steps: list[Step] = []
     effects: list[Effect] = []
-    for name, check, _is_active in checks(stage, facts):
+    for name, check, _is_active in active:
         verdict = await check(facts, ask)
         if verdict is PASS:
             continue
         steps += verdict.steps
-        effects += verdict.effects
+        if verdict.effects:
+            effects += verdict.effects
         if verdict.reply is not None:
             reply = facts.prepared.wording.get(verdict.reply, verdict.reply)
             return Verdict(reply, tuple(steps), tuple(effects), name)

@@ -18,6 +18,8 @@ Pure:
 from enum import Enum
 from typing import NamedTuple
 
+from glassmail.core.model.redaction import safe_command
+
 CLIENT, SERVER, NOTE = "<", ">", "-"
 HIDDEN = b"(not shown)"
 HELD_BYTES_MAX = 1_048_576
@@ -136,12 +138,10 @@ class Transcript:
             self._state = _State.WAITING
         if verb == b"AUTH":
             self._has_tried_auth = True
-            words = text.split(b" ", 2)
-            return text if self._has_secrets or len(words) < 3 else b"%b %b %b" % (
-                words[0], words[1], HIDDEN
-            )  # fmt: skip
-        is_shown = self._has_secrets or not self._has_tried_auth or verb in _VERBS
-        return text if is_shown else HIDDEN
+        if self._has_secrets or verb in _VERBS - {b"AUTH"}:
+            return text
+        # After an AUTH any other line may be its response; before it, a login out of place.
+        return HIDDEN if self._has_tried_auth and verb != b"AUTH" else safe_command(text, HIDDEN)
 
     def _body(self) -> list[Line]:
         data, self._held = self._held, b""

@@ -28,9 +28,10 @@ from glassmail.core.model.networks import (
     is_loopback,
     wider,
 )
-from glassmail.core.schedule.rates import Limit, Rates
+from glassmail.core.schedule.rates import Limit, Rates, forget_oldest
 
 BAD_LOGIN, LOGIN = "bad_login", "login"
+UNJUDGED = "unjudged"  # nobody could tell whether a password was right
 BAD_RECIPIENT, ERROR, CONNECT, MESSAGE = "bad_recipient", "error", "connect", "message"
 KEYS_MAX = 100_000  # buckets of each kind
 BLOCKS_MAX = 10_000  # made by rates; by hand as many as somebody types
@@ -215,17 +216,22 @@ class GateBook:
 
     def logged_in(self, address: Network, account: bytes, now: float) -> None:
         """Give a try back: the password was right."""
-        limit = self._limit(BAD_LOGIN)
-        if limit is not None:
-            for network, most in _widths(address, limit.most):
-                self._rates[BAD_LOGIN].take(network, Limit(most, limit.seconds), now, -1)
-            everywhere = Limit(limit.most * ACCOUNT_FACTOR, limit.seconds)
-            self._account_logins.take(account, everywhere, now, -1)
+        self.give_back(address, account, now)
         key = (account, wider(address, _COUNTED[address.family][1]))
         self._known.pop(key, None)
         if len(self._known) >= KNOWN_MAX:
-            del self._known[next(iter(self._known))]
+            forget_oldest(self._known)
         self._known[key] = now
+
+    def give_back(self, address: Network, account: bytes, now: float) -> None:
+        """Let a try of `may_log_in` count no more."""
+        limit = self._limit(BAD_LOGIN)
+        if limit is None:
+            return
+        for network, most in _widths(address, limit.most):
+            self._rates[BAD_LOGIN].take(network, Limit(most, limit.seconds), now, -1)
+        everywhere = Limit(limit.most * ACCOUNT_FACTOR, limit.seconds)
+        self._account_logins.take(account, everywhere, now, -1)
 
     def _is_known(self, account: bytes, address: Network, now: float) -> bool:
         key = (account, wider(address, _COUNTED[address.family][1]))

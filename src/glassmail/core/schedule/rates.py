@@ -9,11 +9,14 @@ Pure:
 
 Always:
     A key costs one dictionary entry, and there are at most `keys_max` of them: the key that was
-    not seen for the longest time goes first.
+    not seen for the longest time goes first, with others as old.
 """
 
 from collections.abc import Hashable
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
+
+_FORGOTTEN_AT_ONCE = 16  # one of so many
 
 
 class Limit(NamedTuple):
@@ -21,6 +24,16 @@ class Limit(NamedTuple):
 
     most: int
     seconds: float
+
+
+def forget_oldest(kept: dict[Any, Any]) -> None:
+    """Forget the oldest entries of a full table, many at once.
+
+    A dictionary finds its first entry by walking over all that were deleted before it: to drop
+    one at a time would cost the more the fuller the table is.
+    """
+    for key in list(islice(kept, 1 + len(kept) // _FORGOTTEN_AT_ONCE)):
+        del kept[key]
 
 
 class Rates:
@@ -36,7 +49,7 @@ class Rates:
         buckets = self._buckets
         buckets.pop(key, None)  # so that it goes to the end
         if len(buckets) >= self._keys_max:
-            del buckets[next(iter(buckets))]
+            forget_oldest(buckets)
         # It never holds more than twice the limit: who goes on for hours is not shut out for days.
         buckets[key] = (min(filled, 2.0 * limit.most), now)
         return filled <= limit.most

@@ -177,6 +177,12 @@ QUESTIONS: dict[str, Question] = catalogue(
         "ones included; the client sends the rest later.",
     ),
     Question(
+        "session.rblsmtpd",
+        "is mail of {subject} refused by its rule's text?",
+        "RBLSMTPD with a text refuses each recipient of a client with 451, with 553 behind a `-`, "
+        "as rblsmtpd does; empty refuses nothing.",
+    ),
+    Question(
         "session.relayrej",
         "does {subject} hold another address?",
         "RELAYREJ refuses local parts with `@`, `%` or `!`, which servers behind might relay.",
