@@ -6,7 +6,8 @@ A site is made; its history is filled with made-up sessions, acceptances and del
 process writes them (`store.history.writer`, a commit for each 100 messages, without waiting for the
 disk): a fifth of the mail goes elsewhere, with the other servers' ids, every fiftieth recipient is
 refused. Then the same questions are asked in this process, and by `glass why` as a command, started
-anew each time: first of the files, then of a running server. The page cache is warm.
+anew each time: first of the files, then of a running server. The page cache is warm. At the end
+an address is forgotten, and half of the days are removed.
 
 Exit 1 when a floor is missed: 400 bytes a delivery, 1 s for any answer, 200 ms for `why CODE` as a
 command (median of the running server's).
@@ -35,6 +36,7 @@ from glassmail.settings.place import Place
 from glassmail.store.history import everywhere, schema
 from glassmail.store.history.compact import compact_days
 from glassmail.store.history.days import DAY_NS, day_of
+from glassmail.store.history.forgetting import forget_history, forms_of
 from glassmail.store.history.writer import History
 
 BYTES_MAX = 400
@@ -181,6 +183,17 @@ def build(directory, deliveries, day_count, with_details, per_commit=PER_COMMIT)
     return asked
 
 
+def forget_and_prune(directory, asked, day_count):
+    """Forget an address everywhere, then remove half of the days; print what it takes."""
+    address = asked[0][3]
+    start = time.monotonic()
+    done = forget_history(directory, forms_of(address))
+    print(f"  glass log forget: {time.monotonic() - start:.1f} s, in {done.records} records")
+    start = time.monotonic()
+    History(directory, day_count // 2 + 1).close()
+    print(f"  opening it, and removing half of its days: {time.monotonic() - start:.2f} s")
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as sock:
         return sock.getsockname()[1]
@@ -297,6 +310,7 @@ def main():
         worst = ask_here(place.history, asked)
         of_files = ask_as_command(root, asked, "of the files")
         running = serve_and_ask(root, asked)
+        forget_and_prune(place.history, asked, arguments.days)
     finally:
         if not arguments.keep:
             shutil.rmtree(base, ignore_errors=True)

@@ -6,6 +6,7 @@ from glassmail.core.model import remote_texts
 from glassmail.core.model.trail import NO, UNKNOWN, YES, Step
 from glassmail.explain.advice import of_delivery, of_refusal
 from glassmail.explain.connections import of_detour, silent_addresses
+from tests.covers import row
 
 ADDRESS = b"x@far.test"
 
@@ -77,6 +78,12 @@ def test_a_detour_is_named():
         ("session.greetdelay", NO, "pre_greet"),
         ("session.maxrcpt", NO, "too_many_recipients"),
         ("session.localmfcheck", NO, "local_sender"),
+        row("fault/refused_by_rule", "session.rblsmtpd", YES, "refused_by_rule"),
+        row("fault/tls_first", "session.force_tls", NO, "tls_first"),
+        row("fault/login_first", "session.authorization", NO, "login_first"),
+        row("fault/security_variables", "session.security", NO, "security_variables"),
+        row("fault/tls_failed", "session.tls", NO, "tls_failed"),
+        row("fault/login_unknown", "session.login", UNKNOWN, "login_unknown"),
         ("session.relayrej", YES, "relay_forms"),
         ("session.tarpit", NO, "tarpitted"),
         ("session.invalid-recipients", NO, "guessing"),

@@ -250,6 +250,33 @@ def test_sessions_that_end_badly(demo):
         demo.site.control("timeoutsmtpd", None)
 
 
+@pytest.mark.covers("fault/client_cut_off", "fault/client_only_asked")
+@pytest.mark.parametrize(
+    ("last", "fault", "stage"),
+    [(b"DATA\r\nSubject: half of it\r\n", "client_cut_off", "data"),
+     (b"QUIT\r\n", "client_only_asked", "rcpt")],
+)  # fmt: skip
+def test_a_message_that_was_begun_is_found_by_its_addresses(demo, last, fault, stage):
+    sender = f"{stage}@begun.test"
+    with socket.create_connection(("127.0.0.1", demo.site.smtp_port)) as sock:
+        for line in (b"", b"HELO x\r\n", b"MAIL FROM:<%b>\r\n" % sender.encode(),
+                     b"RCPT TO:<fred@local.test>\r\n", last):  # fmt: skip
+            sock.sendall(line)
+            assert sock.recv(1_000)[:1] in {b"2", b"3"}
+    rows = until(lambda: [row for row in demo.site.json("why", "--no-dns", sender, code=None)
+                          if row["kind"] == "verdict"], "it is told")  # fmt: skip
+    (row,) = rows
+    assert (row["recipient"], row["state"], row["fault"]) == ("fred@local.test", "no mail", fault)
+    rows = demo.site.json("why", "--from", sender, "--to", "fred@local.test")
+    (end,) = [row for row in rows if row["kind"] == "session_end"]
+    assert (end["sender"], end["recipients"], end["stage"]) == (sender, ["fred@local.test"], stage)
+    text = demo.site.glass("why", sender)
+    assert f"from <{sender}> to <fred@local.test>: it " in text
+    rows = demo.site.json("why", sender, "--as", "fred@local.test")
+    assert [row["recipient"] for row in rows if row["kind"] == "verdict"] == ["fred@local.test"]
+    assert demo.site.json("why", sender, "--as", "ann@local.test", code=1)
+
+
 @pytest.mark.covers("fault/client_hung_up")
 def test_a_client_that_hangs_up(demo):
     with socket.create_connection(("127.0.0.1", demo.site.smtp_port)) as sock:

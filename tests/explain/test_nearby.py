@@ -42,6 +42,24 @@ def test_nobody_connected(demo):
     assert max(map(len, text.splitlines())) <= 80
 
 
+@pytest.mark.covers("fault/client_unseen")
+def test_a_client_that_did_not_connect(demo):
+    head, visits = nearby(demo, "203.0.113.200")
+    assert (head["about"], head["fault"], visits) == ("203.0.113.200", "client_unseen", [])
+    assert head["command"] == "glass trace --client 203.0.113.200"
+
+
+def test_a_known_error_text_is_not_followed_by_a_question(demo):
+    text = demo.site.glass("why", "X-Qmail-Scanner-2.08st: [mx11234] parent process died", code=1)
+    assert "the scanner's parent process died" in text
+    assert text.count("fault") == 1
+
+
+def test_a_span_of_time_is_part_of_the_answer(demo):
+    first = demo.site.glass("why", "--no-dns", "x@far.test", "--since", "1h", code=1).split("\n")[0]
+    assert first.startswith("nothing is known about x@far.test from 20")
+
+
 @pytest.mark.covers("fault/only_refused", "fault/only_broken", "fault/others_came")
 def test_visits_of_the_senders_networks(demo):
     """127.6.0.13 is in SPF's ip4, 127.5.0.3 in the /28 of an included a, 127.9.1.1 in the rest."""

@@ -101,8 +101,7 @@ def test_from_and_to_alone_are_a_question():
     assert readings("", limits=Limits(sender="a@src.test", recipient="joe@here.test")) == [
         ("address", "joe@here.test")
     ]
-    with pytest.raises(QuestionError, match="whole domain"):
-        understand("", NOON, Limits(recipient="@here.test"))
+    assert readings("", limits=Limits(recipient="@here.test")) == [("domain", "@here.test")]
 
 
 def test_a_known_text_without_names_still_means_something():
@@ -144,3 +143,39 @@ def test_any_text_is_read_or_refused(text):
     except QuestionError:
         return
     assert question.readings or question.header or question.advice.id
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"), [("@src.test", "src.test"), ("mx.src.test", "mx.src.test")]
+)
+def test_a_domain(text, domain):
+    first = understand(text, 0).readings[0]
+    assert (first.words, first.query.kinds, first.query.text) == ("domain", ("domain",), domain)
+
+
+def test_a_mistyped_trace_code_is_named():
+    with pytest.raises(QuestionError, match="mistyped: the last character"):
+        understand("K7Q2-M4XW-3X", 0)
+
+
+def test_a_question_in_quotes():
+    text = "<1.abc@src.test>"
+    assert understand(f"'{text}'", 0).readings == understand(text, 0).readings
+
+
+HEADER = """Return-Path: <boss@src.test>
+Received: from a.test (a.test [192.0.2.1]) by b.test id 4Xyz12; 20 Nov 2026 10:00:00 -0000
+Message-ID: <1@a.test>
+From: The Boss <boss@src.test>
+To: Joe <joe@here.test>,
+ ann@here.test
+"""
+
+
+def test_addresses_of_a_header_are_read_together():
+    """Other mail of the same people is not what its owner asks about."""
+    pairs = [r.query for r in understand(HEADER, 0).readings if "address" in r.query.kinds]
+    assert [(q.sender, q.text) for q in pairs] == [
+        ("boss@src.test", "joe@here.test"), ("boss@src.test", "ann@here.test")
+    ]  # fmt: skip
+    assert all(query.since and query.until for query in pairs)

@@ -139,6 +139,18 @@ def test_a_broken_site_is_said(site):
     assert "neither control/smtpgreeting nor control/me" in done.output
 
 
+def test_addresses_are_read_as_the_server_reads_them(site):
+    stages = ask(
+        site, b"203.0.113.9", helo=b"x", sender=b"a@b.test",
+        recipients=(b"@relay.test:joe@elsewhere.example", b"a\nb@here.example"),
+    )  # fmt: skip
+    routed, broken = stages[-2:]
+    assert routed.steps[-1].subject == b"elsewhere.example"
+    assert (broken.reply, broken.decided_by) == (b"555 syntax error (#5.5.4)", "syntax")
+    (stage,) = ask(site, b"203.0.113.9", helo=b"x", sender=b"a\0b")[-1:]
+    assert (stage.name, stage.code) == ("mail", 555)
+
+
 @pytest.mark.covers("glass/policy list")
 def test_the_order_of_the_checks():
     done = CliRunner().invoke(policy, ["list", "--json"])

@@ -38,8 +38,7 @@ def test_a_source_that_is_one_long_word_has_a_line_of_its_own():
     long = path + "e" * 20
     assert step_text((Step("routing.locals", b"x", "yes", long),)) == [
         "is x in locals?  yes",
-        "      " + long[:74],
-        "      " + long[74:],
+        "      " + long,  # whole: what is broken cannot be copied
     ]
 
 

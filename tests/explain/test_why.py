@@ -1,10 +1,11 @@
 import json
 from datetime import UTC
 
+import msgspec
 import pytest
 
 from glassmail.core.model import code as codes
-from glassmail.core.model.trail import Step
+from glassmail.core.model.trail import NO, Step
 from glassmail.events import codec
 from glassmail.events.case import Case, Coverage, Found, Near, Query, Visit
 from glassmail.events.queue import Administered, Discarded, Ended
@@ -110,11 +111,11 @@ def test_a_delivered_message_in_full():
         "12:00:00.000  smtp session from 192.0.2.7 (mx.src.test) port 4711, helo",
         "              mx.src.test",
         "    is here.test in rcpthosts?  yes   control/rcpthosts:1 here.test",
-        "12:00:00.000  accepted as message #5 from <a@src.test>, 900 bytes, by uid 995",
+        "12:00:00.000  accepted as message #5 from <a@src.test>, 900 bytes",
         "    allowed by control/rcpthosts:1 here.test",
         "12:00:00.001  delivery 5, local: joe@here.test",
         "    is here.test in locals?  yes   control/locals:1 here.test",
-        "12:00:00.002  delivered after 1 ms: did 1+0+0",
+        "12:00:00.002  delivered after 1 ms: did 1+0+0 (1 mailbox)",
         "    is the message in the Maildir ./Maildir/?",
         "                                          yes   new/1.M1P0.mx,S=900",
         "12:00:00.003  message #5 left the queue",
@@ -188,7 +189,7 @@ def test_repeated_attempts_are_told_shortly():
     lines = text_of(case_of(*events))
     assert sum("delivery " in line and "remote:" in line for line in lines) == 3
     assert "... and 27 more delivery attempts: --json tells them all" in lines
-    assert lines.count("    the same questions and answers as before") == 2
+    assert lines.count("    (the same answers as before)") == 2
 
 
 def test_many_recipients_are_told_by_what_needs_attention():
@@ -320,10 +321,10 @@ def test_several_cases_are_a_table():
     assert lines == [
         "40 matches for a@src.test, the newest 3; ask about one of them:",
         "",
-        "when              ask for         from           to              state",
-        f"2026-11-20 12:00  {TRACE}/1  a@src.test     joe@here.t… +1  unknown",
-        "2026-11-20 12:00  #7              a@src.test     joe@here.test   failed",
-        f"2026-11-20 12:00  {TRACE}    a@src.test     nobody@here.t…  refused",
+        "when              ask for         from        to                state",
+        f"2026-11-20 12:00  {TRACE}/1  a@src.test  joe@here.test +1  unknown",
+        "2026-11-20 12:00  #7              a@src.test  joe@here.test     failed",
+        f"2026-11-20 12:00  {TRACE}    a@src.test  nobody@here.test  refused",
     ]
     assert [row.get("state") for row in candidate_rows(found, cases)][:-1] == [
         "unknown",
@@ -339,14 +340,35 @@ def test_several_cases_are_a_table():
     assert candidate(cases[0])["recipients"] == ["joe@here.test", "ann@here.test"]
 
 
+def test_long_names_in_a_table_are_cut():
+    names = (b"a" * 40 + b"@here.test", b"ann@here.test")
+    case = case_of(*delivered(NOON, 5, code=CODE, recipients=names))
+    found = Found(1, False, Coverage(NOON, NOON))
+    *_head, line = [line.text for line in Writer(NOON, zone=UTC).candidates(found, [case], "x")]
+    assert len(line) <= 80
+    assert "a\N{HORIZONTAL ELLIPSIS} +1  unknown" in line
+
+
+def test_what_happened_during_an_attempt_stands_in_its_place():
+    case = case_of(
+        accepted(NOON, 5),
+        started(NOON + MS, 5),
+        accepted(NOON + 2 * MS, 6, kind="forward", origin=5),
+        settled(NOON + 3 * MS, 5),
+    )
+    lines = [line for line in text_of(case) if line.startswith("12:")]
+    assert [line[:12] for line in lines] == sorted(line[:12] for line in lines)
+    assert lines[-1] == "12:00:00.003  delivery 5 delivered after 2 ms: did 1+0+0 (1 mailbox)"
+
+
 def test_nothing_found_tells_the_span_and_its_holes():
     coverage = Coverage(NOON, NOON + 10 * S, ((NOON + S, NOON + 2 * S),), ((NOON, "2 lost"),))
     lines = [line.text for line in Writer(NOON, zone=UTC).nothing(Question("joe@x", ()), coverage)]
     assert lines == [
         "nothing is known about joe@x",
         "the history covers 2026-11-20 12:00:00 to 2026-11-20 12:00:10",
-        "no log ran from 2026-11-20 12:00:01 to 2026-11-20 12:00:02: refusals then are",
-        "  not recorded",
+        "no log ran, or it was killed, from 2026-11-20 12:00:01 to 2026-11-20 12:00:02:",
+        "  this server's refusals then are not recorded, its messages are",
         "2026-11-20 12:00:00: 2 lost",
     ]
     row = nothing_row(coverage)
@@ -450,3 +472,16 @@ def test_a_story_of_another_version_costs_only_its_session():
     event = msgspec.structs.replace(accepted(NOON, 5, code=CODE), story=b"\x93\x01\x02\x03")
     _events, entries = tell(case_of(event, code=CODE))
     assert [entry.kind for entry in entries] == ["accepted"]
+
+
+@pytest.mark.covers("fault/account_held")
+def test_an_account_that_sent_too_much_is_named():
+    taken = accepted(NOON, 5, code=1000)
+    story = codec.decode_story(taken.story)
+    rate = Step("session.account-rate", b"joe@here.test", NO, "501 of 500 recipients in an hour")
+    story = msgspec.structs.replace(story, steps=(*story.steps, rate))
+    taken = msgspec.structs.replace(taken, story=codec.encode_story(story))
+    (verdict,) = verdicts_of(taken, Administered(NOON + MS, 5, "hold", 0))
+    assert (verdict.state, verdict.advice.id) == ("held", "account_held")
+    assert "joe@here.test" in verdict.advice.fault
+    assert verdict.turn.endswith("glass block remove joe@here.test; glass queue release 5")

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from glassmail.core.schedule.rates import forget_oldest
 from glassmail.events.codec import decode_story
 from glassmail.events.event import Event
 from glassmail.events.fields import Field, code_text, fill, names_of, time_of, words
@@ -119,5 +120,5 @@ class Records:
 
 def _remember(table: dict[int, Any], key: int, value: object) -> None:
     if len(table) >= REMEMBERED_MAX:
-        del table[next(iter(table))]  # the oldest; its later lines tell less
+        forget_oldest(table)  # their later lines tell less
     table[key] = value

@@ -106,6 +106,7 @@ _SESSION = {
     "session.greetdelay": ("pre_greet", ""),
     "session.maxrcpt": ("too_many_recipients", ""),
     "session.localmfcheck": ("local_sender", ""),
+    "session.rblsmtpd": ("refused_by_rule", ""),
     "session.relayrej": ("relay_forms", ""),
     "session.tarpit": ("tarpitted", ""),
     "session.invalid-recipients": ("guessing", ""),
@@ -225,6 +226,10 @@ def _missing(case: _Case) -> Advice | None:
 
 
 def _mailbox(case: _Case) -> Advice | None:
+    unreadable = case.last("account.domain", UNKNOWN)
+    if unreadable is not None and case.outcome == "Z":
+        domain = show(unreadable.subject)
+        return advise("accounts_unreadable", domain=domain, source=unreadable.source)
     if case.text != _NO_MAILDIR:
         return None
     step = case.last("routing.mailbox", NO) or case.last("delivery.maildir", NO)

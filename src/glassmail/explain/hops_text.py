@@ -15,8 +15,8 @@ from glassmail.store.control import ControlError, take_snapshot
 HEADINGS = ("hop", "when (UTC)", "delay", "from", "by", "with")
 VOUCHED = "from here on this server can vouch for what the lines say"
 UNVOUCHED = "no line on top is this server's: all of them are what others say"
-BACKWARDS = "the clock of this server, or of the one before, is wrong"
-_FIXED = (3, 19, 8)
+BACKWARDS = "the clock of the server in that line, or of the one above, is wrong"
+_FIXED = (3, 19, 7)
 
 
 def read_hops(place: Place, question: Question) -> Header:
@@ -61,15 +61,14 @@ def hop_rows(header: Header) -> Iterator[Row]:
 
 def hop_lines(header: Header, width: int) -> Iterator[tuple[str, str]]:
     """Yield the lines of the table with their looks, oldest hop first."""
-    room = width - sum(_FIXED) - 2 * 5 - 8
-    widths = (*_FIXED, room // 2, room - room // 2, 8)
+    widths = _widths(header, width)
     yield _columns(HEADINGS, widths), "faint"
     for number, (hop, delay) in enumerate(zip(header.hops, delays(header), strict=True), 1):
         if number - 1 == header.vouched:
             yield f"--- {VOUCHED} ---", "head"
         when = show_moment(hop.at, UTC) if hop.at else "?"
         late = "" if delay is None else show_delay(delay)
-        cells = (str(number), when, late, _client(hop), _server(hop), hop.protocol.split(" ")[0])
+        cells = (str(number), when, late, _client(hop), _server(hop), _protocol(hop))
         look = "bad" if delay is not None and abs(delay) > 300_000_000_000 else ""
         yield _columns(tuple(printable(cell) for cell in cells), widths), look
     if header.hops and header.vouched < 0:
@@ -95,6 +94,22 @@ def _client(hop: Hop) -> str:
 
 def _server(hop: Hop) -> str:
     return hop.by or ("the queue" if hop.number else "?")
+
+
+def _protocol(hop: Hop) -> str:
+    return hop.protocol.split(" ")[0]
+
+
+def _widths(header: Header, width: int) -> tuple[int, ...]:
+    """Give each column what it needs; what is missing is cut from the servers' names first."""
+    clients, servers, protocols = (
+        max((len(cell(hop)) for hop in header.hops), default=0)
+        for cell in (_client, _server, _protocol)
+    )
+    last = min(max(protocols, 4), 12)
+    room = width - sum(_FIXED) - 2 * 5 - last
+    from_ = min(max(clients, 4), max(room * 3 // 5, room - max(servers, 2)))
+    return (*_FIXED, from_, max(2, min(max(servers, 2), room - from_)), last)
 
 
 def _columns(values: tuple[str, ...], widths: tuple[int, ...]) -> str:

@@ -1,5 +1,6 @@
 """What each line of a dot-qmail file would do for one message, without doing it."""
 
+import errno
 import os
 from enum import Enum
 from typing import NamedTuple
@@ -8,6 +9,7 @@ from glassmail.core.formats import dot_qmail
 from glassmail.core.formats.control import show
 from glassmail.core.formats.dot_qmail import DotQmail, Instruction, Kind
 from glassmail.core.model.outcome import Outcome, Report
+from glassmail.core.model.redaction import safe_arguments
 from glassmail.core.model.trail import NO, UNKNOWN, YES, Step
 from glassmail.core.route.dot_qmail import refusal
 from glassmail.core.route.users import User
@@ -16,6 +18,8 @@ from glassmail.explain.remedies import NONE, Advice, advise
 from glassmail.stations import deliver_own
 from glassmail.stations.account_facts import mailbox_facts
 from glassmail.stations.accounts import VDelivery, VKind, vdelivermail_line
+
+CLOSED = os.strerror(errno.EACCES)
 
 
 class State(Enum):
@@ -130,14 +134,14 @@ def _mailbox(step: Step, words: str, user: User) -> Effect:
 
 def _program(instruction: Instruction, scene: Scene, where: str, steps: list[Step]) -> Effect:
     command = instruction.argument
-    steps.append(Step("routing.instruction", command, "program", where))
+    steps.append(Step("routing.instruction", safe_arguments(command), "program", where))
     user = scene.user
     found = vdelivermail_line(command, user.home, user.ext, scene.domain, scene.break_character)
     if found is None:
         call = deliver_own.parse(command, scene.own_directories)
         if call is not None:
             return _own(call, command, scene, where)._replace(asks_owner=True)
-        words = f"run the program {show(command)} as {show(user.name)}"
+        words = f"run the program {show(safe_arguments(command))} as {show(user.name)}"
         return Effect((words,), (), asks_owner=True)
     steps.extend(found.steps)
     steps.extend(mailbox_facts(found, user.home))
@@ -171,7 +175,8 @@ def _own(call: deliver_own.OwnCall, command: bytes, scene: Scene, where: str) ->
         return Effect((said,), ())
     if call.program == b"except" and arguments:
         return Effect((f"bounce it if {show(b' '.join(arguments))} exits 0",), ())
-    return Effect((f"run the program {show(command)} as {show(scene.user.name)}",), ())
+    shown = show(safe_arguments(command))
+    return Effect((f"run the program {shown} as {show(scene.user.name)}",), ())
 
 
 def _virtual(found: VDelivery, scene: Scene, where: str, steps: list[Step]) -> Effect:
@@ -191,8 +196,9 @@ def _virtual(found: VDelivery, scene: Scene, where: str, steps: list[Step]) -> E
         steps.append(maildir_step(found.target))
         return _mailbox(steps[-1], words, scene.user)
     report = found.report or Report(Outcome.DEFERRAL, b"")
-    if found.steps and found.steps[-1].answer == UNKNOWN:
-        return Effect((report_words(report),), (), State.UNKNOWN, _ask_as(scene.user))
+    last = found.steps[-1] if found.steps else None
+    if last is not None and last.answer == UNKNOWN:
+        return Effect((report_words(report),), (), State.UNKNOWN, _of_accounts(last, scene.user))
     address = show(scene.address)
     advice = advise("no_mailbox", address=address) if found.kind is VKind.BOUNCE else NONE
     if found.steps and found.steps[-1].question == "account.takes_mail":
@@ -205,6 +211,13 @@ def _failed(instruction: Instruction, scene: Scene, text: bytes, steps: list[Ste
     steps.append(Step("routing.instruction", instruction.argument, NO, where))
     words = report_words(Report(Outcome.DEFERRAL, text))
     return Effect((words,), (), State.PROBLEM, advise("dot_qmail_x_bit", file=scene.file))
+
+
+def _of_accounts(step: Step, user: User) -> Advice:
+    """Others may see what is closed to us; a broken line or a silent data base nobody can."""
+    if step.question != "account.domain" or CLOSED in step.source:
+        return _ask_as(user)
+    return advise("accounts_unreadable", domain=show(step.subject), source=step.source)
 
 
 def _ask_as(user: User) -> Advice:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta, tzinfo
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _AGO = re.compile(r"([0-9]{1,9})\s*(s|min|m|h|d|w)(?:\s*ago)?", re.ASCII)
+_DAYS = {"today": 0, "yesterday": 1}
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?", re.ASCII)
-FORMS = "write `2h`, `3d`, `14:30`, `2026-11-20` or `2026-11-20 14:30`"
+FORMS = "write `2h`, `3d`, `14:30`, `yesterday`, `2026-11-20` or `2026-11-20 14:30`"
 
 
 class MomentError(ValueError):
@@ -15,7 +16,7 @@ class MomentError(ValueError):
 
 
 def parse_moment(text: str, now: int, zone: tzinfo | None = None) -> int:
-    """Read a moment: how long ago (`2h`), a time of today, a date, or both; local time.
+    """Read a moment: how long ago (`2h`), a time of today, a day, or both; local time.
 
     Args:
         text: what was written.
@@ -32,9 +33,13 @@ def parse_moment(text: str, now: int, zone: tzinfo | None = None) -> int:
     if ago:
         return max(0, now - int(ago[1]) * _UNITS[ago[2]] * 1_000_000_000)
     today = _local(now, zone)
+    days = _DAYS.get(text.strip().lower())
     try:
         clock = _CLOCK.fullmatch(text.strip())
-        if clock:
+        if days is not None:
+            midnight = today.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+            moment = midnight - timedelta(days=days)
+        elif clock:
             moment = today.replace(
                 hour=int(clock[1]), minute=int(clock[2]), second=int(clock[3] or 0), microsecond=0
             )

@@ -19,7 +19,7 @@ from glassmail.events import codec
 from glassmail.events.case import Case, Near, NearQuery, Query, QueryKind, Visit
 from glassmail.events.queue import Accepted
 from glassmail.events.smtpd import Handed, Refused
-from glassmail.explain.question import Limits, Question
+from glassmail.explain.question import Limits, Question, client_of
 from glassmail.explain.senders import Network, Senders, find_senders, servers_of
 from glassmail.explain.why import ask_history, ask_visits
 from glassmail.settings.place import Place
@@ -57,6 +57,11 @@ class Nearby(NamedTuple):
     near: Near
     past: int
     alone: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def is_client(self) -> bool:
+        """Tell whether it is about a client, not a domain."""
+        return bool(client_of(self.about))
 
 
 def look_nearby(place: Place, question: Question, limits: Limits, *, asks_dns: bool) -> Nearby:
@@ -112,6 +117,10 @@ def _sender_domain(place: Place, question: Question, limits: Limits) -> str:
     if limits.sender:
         return limits.sender.rpartition("@")[2].lower()
     for reading in question.readings:
+        if reading.query.sender:
+            return reading.query.sender.rpartition("@")[2].lower()
+        if reading.query.kinds == ("domain",):
+            return reading.query.text.lower()
         if "address" not in reading.query.kinds:
             continue
         address = reading.query.text.encode("utf-8", "surrogateescape")
@@ -183,7 +192,7 @@ def verdict_of(nearby: Nearby) -> str:
     if not nearby.about:
         return "sender_unknown"
     if not visits:
-        return "nobody_connected"
+        return "client_unseen" if nearby.is_client else "nobody_connected"
     if any(visit.refused for visit in visits) and not any(visit.accepted for visit in visits):
         return "only_refused"
     if any(visit.broken for visit in visits) and not any(visit.accepted for visit in visits):

@@ -7,7 +7,7 @@ from glassmail.events.fields import time_of
 from glassmail.explain.moments import show_moment
 from glassmail.explain.nearby import Nearby, verdict_of
 from glassmail.explain.question import Question
-from glassmail.explain.remedies import Advice, advise
+from glassmail.explain.remedies import NONE, Advice, advise
 from glassmail.explain.steps import printable
 from glassmail.explain.why_story import Row
 
@@ -18,10 +18,14 @@ _COLUMNS = (16, 28, 8, 8, 8)
 
 def advice_of(nearby: Nearby, question: Question) -> Advice:
     """Say what the visits mean and what to do."""
-    client = nearby.seen[0].visit.client if nearby.seen else ""
+    client = nearby.seen[0].visit.client if nearby.seen else nearby.about
     address = next((r.query.text for r in question.readings if "address" in r.query.kinds), "")
     about = nearby.about or address
-    return advise(verdict_of(nearby), about=about, client=client, address=address or about)
+    # A probe goes to a mail exchanger, which a domain's postmaster has as well as anybody there.
+    probed = address or f"postmaster@{about.removeprefix('@')}"
+    if verdict_of(nearby) == "sender_unknown":
+        return NONE if question.advice.id else advise("sender_unknown", address=address)
+    return advise(verdict_of(nearby), about=about, client=client, address=probed)
 
 
 def nearby_rows(nearby: Nearby, question: Question) -> Iterator[Row]:
@@ -60,7 +64,8 @@ def nearby_rows(nearby: Nearby, question: Question) -> Iterator[Row]:
 def nearby_lines(nearby: Nearby, zone: tzinfo | None = None) -> Iterator[tuple[str, str]]:
     """Yield the lines of the answer with their looks; the advice comes behind them."""
     for address, count in nearby.alone:
-        yield f"{count} cases of {printable(address)} alone: glass why {printable(address)}", ""
+        cases = _counted(count, "case")
+        yield f"{cases} of {printable(address)} alone: glass why {printable(address)}", ""
     if nearby.about:
         yield "", ""
         yield f"what was seen of {printable(nearby.about)}", "head"
@@ -81,7 +86,8 @@ def nearby_lines(nearby: Nearby, zone: tzinfo | None = None) -> Iterator[tuple[s
     elif nearby.about:
         yield "  none of them connected", "bad"
     near = nearby.near
-    yield f"in all, {near.clients} clients had {near.sessions} sessions in the days looked at", ""
+    clients, sessions = _counted(near.clients, "client"), _counted(near.sessions, "session")
+    yield f"in all, {clients} had {sessions} in the days looked at", ""
 
 
 def _networks(nearby: Nearby) -> Iterator[tuple[str, str]]:
@@ -95,6 +101,10 @@ def _networks(nearby: Nearby) -> Iterator[tuple[str, str]]:
         yield "  no network of it is known: only names were compared", "faint"
     for problem in nearby.problems[:3]:
         yield f"  not known: {printable(problem)}"[:80], "open"
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name}{'' if count == 1 else 's'}"
 
 
 def _row(values: tuple[str, ...]) -> str:

@@ -29,6 +29,7 @@ from glassmail.store.history.remote_ids import ids_in
 LINES_MAX = 200  # read as log lines
 ADDRESSES_MAX = 6
 _DAY_NS = 86_400_000_000_000
+_HOUR_NS = 3_600_000_000_000
 _NEARLY_NS = 15_000_000_000  # a scanner notices late that its parent is gone
 
 _CODE = re.compile(
@@ -45,6 +46,7 @@ _FAILED = re.compile(r"(?m)^<([^<>\s]{1,1002}@[^<>\s]+)>:\s*$")  # QSBMF's parag
 _FINAL = re.compile(r"(?im)^(?:final|original)-recipient:\s*rfc822;\s*<?([^\s<>]+@[^\s<>]+?)>?\s*$")
 _COPY = re.compile(r"(?m)^--- (?:Below this line is|Undelivered message follows|The header).*$")
 _ORIGINAL = re.compile(r"(?im)^content-type:\s*(?:message/rfc822|text/rfc822-headers).*$")
+_NAMED = re.compile(r"(?im)^(from|to|cc):[ \t]*((?:.*)(?:\n[ \t].*)*)")
 _FILE = re.compile(r"[0-9]{9,11}\.M[0-9]{1,18}R[0-9]{1,9}\S*")
 
 
@@ -73,7 +75,9 @@ def understand_pasted(text: str, now: int) -> Question:
             for name in reversed(ids_in(text.encode("utf-8", "replace")))
         ]
     failed = [*_FAILED.findall(text), *_FINAL.findall(text)]
-    readings += _addresses(failed or _ADDRESS.findall(text))
+    # Other mail of the same people is not what the owner of a header asks about.
+    pairs = list(_pairs(header)) if is_header else []
+    readings += pairs or _addresses(failed or _ADDRESS.findall(text))
     if not is_header:
         clients = dict.fromkeys(filter(None, map(client_of, _IP.findall(text))))
         readings += [Reading("client", Query(("client",), text=client)) for client in clients]
@@ -126,6 +130,24 @@ def _of_header(header: Header) -> Iterator[Reading]:
         query = Query(("address",), text=address, since=max(0, at - _DAY_NS),
                       until=at + _DAY_NS if at else 0)  # fmt: skip
         yield Reading("address in Delivered-To", query)
+
+
+def _pairs(text: str) -> Iterator[Reading]:
+    """Read sender and recipients of a header, around its time: of both together there is less."""
+    header = read_header(text)
+    if header is None:
+        return
+    named: dict[str, list[str]] = {}
+    for name, value in _NAMED.findall(text.partition("\n\n")[0]):
+        named.setdefault(name.lower(), []).extend(_ADDRESS.findall(value))
+    senders = [header.sender, *named.get("from", ())]
+    recipients = [*header.delivered_to, *named.get("to", ()), *named.get("cc", ())]
+    at = header.newest_at
+    for sender in dict.fromkeys(filter(None, senders)):
+        for recipient in list(dict.fromkeys(recipients))[:ADDRESSES_MAX]:
+            query = Query(("address",), text=recipient, sender=sender,
+                          since=max(0, at - _HOUR_NS), until=at + _DAY_NS if at else 0)  # fmt: skip
+            yield Reading("sender and recipient in the header", query)
 
 
 def _log_lines(text: str, now: int) -> Iterator[Reading]:

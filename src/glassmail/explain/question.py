@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from glassmail.core.model import code
-from glassmail.events.case import Query
+from glassmail.events.case import Query, QueryKind
 from glassmail.explain.remedies import NONE, Advice
 
 TEXT_LENGTH_MAX = 1_000_000  # pasted; more is cut
@@ -26,9 +26,9 @@ READINGS_MAX = 24
 _WINDOW_NS = 2_000_000_000  # a log line's time may differ from the history's by so much
 
 FORMS = (
-    "give a trace code (K7Q2-M4XW-3H), an address, a Message-ID, a message number (#7), a client's "
-    "address (192.0.2.7), a file in a Maildir, a log line, a bounce, an error text, a header, or "
-    "another server's queue id"
+    "give a trace code (K7Q2-M4XW-3H), an address, a domain, a Message-ID, a message number (#7), "
+    "a client's address (192.0.2.7), a file in a Maildir, a log line, a bounce, an error text, a "
+    "header, or another server's queue id"
 )
 
 
@@ -110,6 +110,8 @@ def understand(text: str, now: int, limits: Limits = NO_LIMITS) -> Question:
         QuestionError: nothing in it can be looked for.
     """
     text = text[:TEXT_LENGTH_MAX].strip()
+    if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"`" and "\n" not in text:
+        text = text[1:-1].strip()  # quoted for a shell, and once more
     if not text and (limits.sender or limits.recipient):
         return _of_limits(limits)
     path = _file_of(text)
@@ -122,8 +124,11 @@ def understand(text: str, now: int, limits: Limits = NO_LIMITS) -> Question:
         from glassmail.explain.pasted import understand_pasted  # costs 20 ms, not for a code
 
         question = understand_pasted(text, now)
+    if not readings and _MISTYPED.fullmatch(text):
+        raise QuestionError(f"{text[:40]!r} is mistyped: the last character of a trace code "
+                            f"is made from the others, and does not fit them; {FORMS}")  # fmt: skip
     if not question.readings and not question.header and not question.advice.id:
-        raise QuestionError(f"cannot look for {text[:40]!r}: {FORMS}")
+        raise QuestionError(f"cannot look for {text[:40]!r}: {FORMS}" if text else FORMS)
     limited = [Reading(words, limits.apply(query)) for words, query in question.readings]
     return question._replace(readings=tuple(dict.fromkeys(limited))[:READINGS_MAX])
 
@@ -135,9 +140,8 @@ def _of_limits(limits: Limits) -> Question:
         f"{word} {name}" for word, name in (("from", limits.sender), ("to", limits.recipient))
         if name
     )  # fmt: skip
-    if wanted.startswith("@"):
-        raise QuestionError(f"{asked}: a whole domain can only restrict another question: {FORMS}")
-    reading = Reading("address", limits.apply(Query(("address",), text=wanted)))
+    kind: QueryKind = "domain" if wanted.startswith("@") else "address"
+    reading = Reading(kind, limits.apply(Query((kind,), text=wanted)))
     return Question(asked, (reading,))
 
 
@@ -162,6 +166,10 @@ def _of_word(text: str) -> Iterator[Reading]:
     client = client_of(text)
     if client:
         yield Reading("client", Query(("client",), text=client))
+    elif _DOMAIN.fullmatch(text):
+        yield Reading("domain", Query(("domain",), text=text.removeprefix("@")))
+        if not text.startswith("@"):
+            yield Reading("another server's queue id", remote_id(text))
     elif "@" in text:
         # `<a@b>` may be an address as a log shows it, or a Message-ID: both are looked for.
         yield Reading("address or Message-ID", Query(("address", "message_id"), text=bare))
@@ -173,6 +181,8 @@ def _of_word(text: str) -> Iterator[Reading]:
             yield Reading("another server's queue id", remote_id(text))
 
 
+_DOMAIN = re.compile(r"@?(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.){1,12}"
+                     r"(?:[A-Za-z]{2,63}|xn--[A-Za-z0-9-]{1,59})")  # fmt: skip
 _REMOTE_ID = re.compile(r"(?=[A-Za-z.-]*[0-9])[A-Za-z0-9.-]{5,100}")
 # A trace code with a wrong character shall be typed again, not be looked for elsewhere.
 _MISTYPED = re.compile(r"\[?[0-9A-Za-z]{4}-[0-9A-Za-z]{4}-[0-9A-Za-z]{2}(?:/[0-9]+)?\]?")

@@ -75,6 +75,9 @@ _ALL = (
            "ask the sender for the error that they got, and for the words of their own server's "
            "log: it has not tried yet, or something on the way keeps it from here",
            "glass trace --probe {address}"),
+    Remedy("client_unseen", "{client} did not connect in that time",
+           "see what its own log says, and whether this server would let it in",
+           "glass trace --client {client}"),
     Remedy("only_refused", "{about} connected, but was refused",
            "see what was refused, and by which line", "glass why {client}"),
     Remedy("only_broken", "{about} connected, but every session broke off before it brought mail",
@@ -228,6 +231,13 @@ _ALL = (
            "control/tcp.smtp"),
     Remedy("client_hung_up", "the client hung up before it had sent a message",
            "nothing here: ask its administrator what its log says at that time"),
+    Remedy("client_cut_off", "the connection ended in the middle of the message; nothing of it was "
+           "taken",
+           "nothing for one: a mail server comes again. When it goes on, something between here "
+           "and there (a firewall, an MTU, a virus scanner) holds large packets back"),
+    Remedy("client_only_asked", "the client had the recipient confirmed, and left without mail",
+           "nothing: servers see so whether an address exists. If mail is missing, ask its "
+           "administrator what its log says at that time"),
     Remedy("client_silent", "the client fell silent, and the session timed out",
            "see whether something on the way (a firewall, an MTU) holds its packets back"),
     Remedy("pre_greet", "the client spoke before it was greeted, as programs for spam do",
@@ -237,6 +247,8 @@ _ALL = (
            "MAXRECIPIENTS or control/maxrcpt: {source}"),
     Remedy("local_sender", "this client may not send as {sender}",
            "let it use an address of its own, or change LOCALMFCHECK in its rule: {source}"),
+    Remedy("refused_by_rule", "a rule refuses all mail of this client with a text",
+           "take RBLSMTPD out of the client's rule, or leave it empty: {source}"),
     Remedy("relay_forms", "the recipient's local part holds another address, as relaying tricks do",
            "write the plain address, or take RELAYREJ out of the client's rule: {source}"),
     Remedy("tarpitted", "the client named very many or very many wrong recipients",
@@ -323,6 +335,8 @@ _ALL = (
     Remedy("vanishes", "that mail is thrown away", "write an instruction into {file}"),
     Remedy("mailbox_closed", "the mailbox {path} takes no mail ({source})",
            "make it as {user}, or mend its mode", "maildirmake {path}"),
+    Remedy("accounts_unreadable", "the mailboxes of {domain} cannot be told ({source})",
+           "mend that; mail for it waits meanwhile"),
     Remedy("mbox_in_virtual", "vdelivermail delivers to no mbox", "write a Maildir into {file}"),
     Remedy("loop", "mail for {address} comes back to it",
            "take the forward to {address} out of one of the files above"),

@@ -22,7 +22,7 @@ from glassmail.core.model.reply import Reply
 from glassmail.core.model.trail import NO, UNKNOWN, YES, Step, Trail
 from glassmail.core.policy import pipeline, relay
 from glassmail.core.policy.facts import Client, Facts
-from glassmail.core.protocol import replies
+from glassmail.core.protocol import replies, smtp_address
 from glassmail.core.protocol.smtp_address import replace_literal
 from glassmail.explain.advice import of_refusal
 from glassmail.explain.remedies import NONE, Advice
@@ -194,16 +194,23 @@ async def trace_session(place: Place, asked: SessionQuestion) -> tuple[Stage, ..
         return tuple(told.stages)
     if not await _introduce(told, asked, logins, greeting) or asked.sender is None:
         return tuple(told.stages)
-    facts.sender = unliteral(asked.sender)
+    sender = told.read(pipeline.MAIL, asked.sender)
+    if sender is None:
+        return tuple(told.stages)
+    facts.sender = unliteral(sender)
     if not await told.go(pipeline.MAIL, asked.sender, replies.MAIL_OK):
         return tuple(told.stages)
     accepted = 0
-    for recipient in asked.recipients:
+    for written in asked.recipients:
+        recipient = told.read(pipeline.RCPT, written)
+        if recipient is None:
+            continue
         facts.recipient = relay.final_recipient(facts, unliteral(recipient))
         facts.recipients_asked += 1
-        is_taken = await told.go(pipeline.RCPT, recipient, replies.RCPT_OK)
+        is_taken = await told.go(pipeline.RCPT, written, replies.RCPT_OK)
         accepted += is_taken
         facts.recipients_refused += not is_taken
+        facts.invalid_recipients += told.stages[-1].decided_by == "validrcptto"
     if accepted:
         facts.recipient = b""
         await told.go(pipeline.DATA, b"", replies.GO_AHEAD)
@@ -217,6 +224,15 @@ class _Told:
         self.facts = facts
         self._ask = ask
         self.stages: list[Stage] = []
+
+    def read(self, name: str, address: bytes) -> bytes | None:
+        """Read an address as the server does; None when its command is no command."""
+        parsed = smtp_address.parse(b":<%b>" % address)
+        if parsed is None:
+            step = Step("session.order", address, NO, "syntax")
+            self.stages.append(_stage(name, address, (step,), replies.SYNTAX, "syntax"))
+            return None
+        return parsed.address
 
     async def go(self, name: str, subject: bytes, good: Reply) -> bool:
         """Run a stage; tell whether the client may go on."""

@@ -73,7 +73,7 @@ def _lines(
     asked, answer, source = row
     lines: list[str] = []
     if len(asked) + _GAP > sentence_column:
-        lines = textwrap.wrap(asked, width, break_on_hyphens=False)
+        lines = _wrap(asked, width)
         asked = ""
     at = sentence_column + max(answer_column, len(answer) + _GAP)
     head = asked.ljust(sentence_column) + answer
@@ -83,9 +83,14 @@ def _lines(
     if room < max(SOURCE_COLUMN_MIN, *map(len, source.split()), 0):
         lines.append(head)
         head, at, room = "", SOURCE_INDENT, width - SOURCE_INDENT
-    wrapped = textwrap.wrap(source, room, break_on_hyphens=False)
+    wrapped = _wrap(source, room)
     lines.append(head.ljust(at) + wrapped[0])
     return lines + [" " * at + more for more in wrapped[1:]]
+
+
+def _wrap(text: str, room: int) -> list[str]:
+    """Break lines at blanks alone: a path that is broken cannot be copied."""
+    return textwrap.wrap(text, room, break_on_hyphens=False, break_long_words=False)
 
 
 def printable(text: str) -> str:

@@ -8,6 +8,7 @@ has the cause NEW.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from glassmail.explain.queue_words import Waiting
@@ -106,21 +107,28 @@ class Summary:
 
     def _group(self, row: dict[str, Any]) -> None:
         self.recipients += row["recipients"]
-        cause, remedy = _cause(row)
+        cause, remedy = _cause(row["text"])
         name = row["domain"] or row["channel"]
-        self.destinations.setdefault(name, Part(name)).add(row, cause)
-        self.causes.setdefault(cause, Part(cause, remedy)).add(row, name)
+        destination = self.destinations.get(name)
+        if destination is None:
+            destination = self.destinations[name] = Part(name)
+        destination.add(row, cause)
+        reason = self.causes.get(cause)
+        if reason is None:
+            reason = self.causes[cause] = Part(cause, remedy)
+        reason.add(row, name)
 
 
 def _sorted(parts: dict[str, Part], most: int) -> list[Part]:
     return sorted(parts.values(), key=lambda part: (-part.recipients, part.name))[:most]
 
 
-def _cause(row: dict[str, Any]) -> tuple[str, str]:
+@lru_cache(maxsize=4_096)
+def _cause(text: str) -> tuple[str, str]:
     """Name the cause for all its hosts together, and the remedy."""
-    if not row["text"]:
+    if not text:
         return NEW, ""
-    found = cause_of(row["text"].encode("utf-8", "surrogateescape"), domain=row["domain"])
+    found = cause_of(text.encode("utf-8", "surrogateescape"))
     if not found.id:
         return UNKNOWN, ""
     remedy = REMEDIES[found.id]

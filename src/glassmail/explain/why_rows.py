@@ -128,7 +128,7 @@ def verdict_row(verdict: Verdict) -> Row:
         "state": verdict.state,
         "text": text_of(verdict.text),
         "decided_by": decided,
-        "set_in": verdict.decided.source if verdict.decided is not None else "",
+        "set_in": verdict.place,
         "turn": verdict.turn,
         "fault": verdict.advice.id,
         "fault_text": verdict.advice.fault,

@@ -107,6 +107,8 @@ def _with_session(entries: list[Entry], *, has_session: bool) -> list[Entry]:
             keys = ("trace", "service", "client", "client_port", "client_name", "helo")
             row: Row = {"kind": "session", "time": entry.row["time"]}
             row.update({key: entry.row.get(key, "") for key in keys})
+            if entry.kind == "session_end" and entry.row["recipients"]:
+                row |= {key: entry.row[key] for key in ("sender", "recipients")}
             return [Entry(entry.at, row), *entries]
     return entries
 
@@ -170,20 +172,8 @@ def _entry(event: AnyEvent) -> list[Entry]:
     if isinstance(event, Handed):
         return [_handed(event, row)]
     if isinstance(event, SessionEnded):
-        row |= {
-            "kind": "session_end",
-            "trace": code_text(event.code),
-            "service": event.service,
-            "client": event.client,
-            "client_port": event.client_port,
-            "helo": text_of(event.helo),
-            "how": event.how,
-            "began": time_of(event.began),
-            "accepted": event.accepted,
-            "refused": event.refused,
-            "bytes_in": event.bytes_in,
-        }
-    elif isinstance(event, Bounced):
+        return [_ended(event, row)]
+    if isinstance(event, Bounced):
         bounce = shown_number(event.bounce)
         row |= {"kind": "bounced", "message": number, "bounce": bounce}
     elif isinstance(event, Discarded):
@@ -195,6 +185,26 @@ def _entry(event: AnyEvent) -> list[Entry]:
     else:
         return []
     return [Entry(event.at, row)]
+
+
+def _ended(event: SessionEnded, row: Row) -> Entry:
+    row |= {
+        "kind": "session_end",
+        "trace": code_text(event.code),
+        "service": event.service,
+        "client": event.client,
+        "client_port": event.client_port,
+        "helo": text_of(event.helo),
+        "how": event.how,
+        "began": time_of(event.began),
+        "accepted": event.accepted,
+        "refused": event.refused,
+        "bytes_in": event.bytes_in,
+        "sender": text_of(event.sender),
+        "recipients": [text_of(recipient) for recipient in event.recipients],
+        "stage": event.stage,
+    }
+    return Entry(event.at, row, event.steps)
 
 
 def _accepted(event: Accepted, row: Row) -> Entry:

@@ -1,20 +1,30 @@
 """The answer of `why` for people: one timeline, then how it stands; 80 columns."""
 
-import textwrap
+from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import tzinfo
 from typing import NamedTuple
 
 from glassmail.core.model.questions import sentence
-from glassmail.core.model.trail import Trail
+from glassmail.core.model.trail import Step, Trail
 from glassmail.events.case import Case, Coverage, Found, shown_number
 from glassmail.events.fields import code_text
 from glassmail.explain.moments import show_clock, show_moment, show_span
 from glassmail.explain.question import Question, Reading, names
 from glassmail.explain.remedies import Advice
 from glassmail.explain.steps import WIDTH, printable, step_text
+from glassmail.explain.why_columns import (
+    columns,
+    cut,
+    cut_name,
+    one_line,
+    plain,
+    spelled_out,
+    widths,
+    wrap,
+)
 from glassmail.explain.why_rows import allowing, candidate
-from glassmail.explain.why_story import UNDER_WAY, Entry, tell
+from glassmail.explain.why_story import UNDER_WAY, Entry, Row, tell
 from glassmail.explain.why_verdict import (
     DELIVERED,
     FORWARDED,
@@ -30,6 +40,9 @@ from glassmail.explain.why_verdict import UNDER_WAY as RUNS
 RECIPIENTS_MAX = 20  # told in full; --json tells all
 ATTEMPTS_TOLD = 3  # of a recipient: the first and the newest two
 _INDENT = 4
+_GAP = "no log ran, or it was killed, from"
+_AS_BEFORE = "the same answers as before"
+_LOST = "this server's refusals then are not recorded, its messages are"
 _GOOD = {DELIVERED, FORWARDED}
 _OPEN = {WAITING, HELD, RUNS}
 
@@ -54,7 +67,7 @@ class Writer:
         self._now = now
         self._width = max(60, width)
         self._zone = zone
-        self._told: dict[tuple[object, object], tuple[Trail, Trail]] = {}
+        self._asked: set[Step] = set()  # steps that are on the screen
 
     def story(self, case: Case, ping: Ping | None = None) -> Iterator[Line]:
         """Tell one case; with `ping`, hosts that did not answer are asked whether they are up."""
@@ -64,7 +77,7 @@ class Writer:
         day = ""
         kept, hidden = _shorten(entries)
         allowed = [step for entry in entries for step in allowing(entry.steps)]
-        for entry in kept:
+        for entry in _in_order(kept):
             today = show_moment(entry.at, self._zone)[:10]
             if today != day:
                 day = today
@@ -89,28 +102,28 @@ class Writer:
         shown = f", the newest {len(cases)}" if found.count > len(cases) else ", newest first"
         yield Line(f"{count} matches for {printable(asked)}{shown}; ask about one of them:")
         yield Line("")
-        room = self._width - 16 - 2 - 14 - 2 - 2 - 2 - 15
-        columns = (16, 14, room // 2, room - room // 2, 15)
-        yield Line(_columns(("when", "ask for", "from", "to", "state"), columns), "faint")
-        for case in cases:
-            row = candidate(case)
-            recipients = row["recipients"]
-            names = [str(name) for name in recipients] if isinstance(recipients, list) else []
-            more = f" +{len(names) - 1}" if len(names) > 1 else ""
-            to = _cut(printable(names[0] if names else ""), columns[3] - len(more)) + more
-            sender = printable(str(row["sender"])) or ("<>" if names else "")
-            name = str(row["trace"]) or f"#{shown_number(case.message)}"
-            when = show_moment(_at_of(case), self._zone)[:16]
-            state = str(row["state"])
-            yield Line(_columns((when, name, sender, to, state), columns), _look(state))
+        rows = [self._candidate(case) for case in cases]
+        sizes = widths(rows, self._width)
+        yield Line(columns(("when", "ask for", "from", "to", "state"), sizes), "faint")
+        for when, name, sender, to, state in rows:
+            row = (when, name, sender, cut_name(to, sizes[3]), state)
+            yield Line(columns(row, sizes), _look(state))
+
+    def _candidate(self, case: Case) -> tuple[str, str, str, str, str]:
+        row = candidate(case)
+        recipients = row["recipients"]
+        names = [str(name) for name in recipients] if isinstance(recipients, list) else []
+        more = f" +{len(names) - 1}" if len(names) > 1 else ""
+        sender = printable(str(row["sender"])) or ("<>" if names else f"({row['client']})")
+        name = str(row["trace"]) or f"#{shown_number(case.message)}"
+        when = show_moment(_at_of(case), self._zone)[:16]
+        return when, name, sender, printable(names[0] if names else "") + more, str(row["state"])
 
     def reading(self, question: Question, reading: Reading | None) -> Iterator[Line]:
         """Say how a pasted text was read."""
         if reading is not None:
-            told = reading.query.text or code_text(reading.query.number, reading.query.part)
-            if "code" not in reading.query.kinds and reading.query.number:
-                told = f"#{reading.query.number}"
-            yield Line(_cut(f"read as {reading.words}: {printable(told)}", self._width), "faint")
+            told = printable(shown_reading(reading))
+            yield Line(cut(f"read as {reading.words}: {told}", self._width), "faint")
         elif question.readings:
             yield from self._wrapped(f"looked for: {names(question.readings)}", 0)
 
@@ -120,10 +133,15 @@ class Writer:
             yield Line("what such a text means:", "head")
             yield from self.advice(advice)
 
-    def nothing(self, question: Question, coverage: Coverage) -> Iterator[Line]:
-        """Say that nothing is known, and which time that holds for."""
-        asked = question.asked
-        yield Line(_cut(f"nothing is known about {printable(asked)}", self._width))
+    def nothing(
+        self, question: Question, coverage: Coverage, span: tuple[int, int] = (0, 0)
+    ) -> Iterator[Line]:
+        """Say that nothing is known, and which time that holds for; `span` is what was asked."""
+        since, until = (show_moment(at, self._zone) if at else "" for at in span)
+        when = " ".join(f"{w} {at}" for w, at in (("from", since), ("to", until)) if at)
+        room = self._width - len(when) - 1 if when else self._width
+        asked = cut(f"nothing is known about {printable(question.asked)}", room)
+        yield Line(f"{asked} {when}".rstrip())
         if not coverage.first:
             yield Line("the history is empty")
             return
@@ -135,7 +153,7 @@ class Writer:
         """Name the times that the history cannot speak for."""
         for start, end in coverage.gaps[-5:]:
             until = f"{show_moment(start, self._zone)} to {show_moment(end, self._zone)}"
-            yield from self._wrapped(f"no log ran from {until}: refusals then are not recorded", 0)
+            yield from self._wrapped(f"{_GAP} {until}: {_LOST}", 0)
         for at, text in coverage.losses[-5:]:
             yield from self._wrapped(f"{show_moment(at, self._zone)}: {printable(text)}", 0)
 
@@ -156,52 +174,71 @@ class Writer:
         yield Line(f"message #{row['message']}  {row['trace']}".rstrip(), "head")
         yield from self._wrapped(f"from <{printable(str(row['sender']))}> to {shown}{more}", 0)
         if row["message_id"]:
-            yield Line(_cut(f"Message-ID {printable(str(row['message_id']))}", self._width))
+            yield Line(cut(f"Message-ID {printable(str(row['message_id']))}", self._width))
 
     def _entry(self, entry: Entry) -> Iterator[Line]:
-        if entry.kind == "attempt":
+        if entry.kind in {"attempt", "attempt_end"}:
             yield from self._attempt(entry)
             return
         row = {key: printable(str(value)) for key, value in entry.row.items()}
-        text = _SENTENCES[entry.kind].format_map(row)
+        is_silent = entry.kind == "refused" and not row["reply"]
+        text = _SENTENCES["unsaid" if is_silent else entry.kind].format_map(row)
         if entry.kind == "session" and row["client_name"]:
             text = text.replace(row["client"], f"{row['client']} ({row['client_name']})", 1)
         if entry.kind == "accepted" and row["origin"] != "0":
             text += f", a {row['how']} of #{row['origin']}"
+        elif entry.kind == "accepted" and row["how"] == "user":
+            text += f", handed in by uid {row['uid']}"
         look = {"refused": "bad", "discarded": "bad", "bounced": "bad"}.get(entry.kind, "head")
         yield from self._timed(entry.at, text, look)
-        if entry.kind == "refused":
+        if entry.kind in {"refused", "session_end"}:
             others = entry.row["recipients"]
             listed = [printable(str(name)) for name in others] if isinstance(others, list) else []
-            names = [row["recipient"]] if row["recipient"] else listed
+            names = [row["recipient"]] if row.get("recipient") else listed
             to = f" to {', '.join(f'<{name}>' for name in names)}" if names else ""
+            begun = _STAGES.get(row["stage"], "") if entry.kind == "session_end" else ""
             if row["sender"] or to:
-                yield from self._wrapped(f"from <{row['sender']}>{to}", _INDENT)
+                yield from self._wrapped(f"from <{row['sender']}>{to}{begun}", _INDENT)
+        self._asked.update(entry.steps)
         yield from self._steps(entry.steps)
 
     def _attempt(self, entry: Entry) -> Iterator[Line]:
         row = entry.row
-        address, recipient = printable(str(row["address"])), printable(str(row["recipient"]))
-        goes = f" (for {recipient})" if address != recipient else ""
-        head = f"delivery {row['delivery']}, {row['channel']}: {address}{goes}"
-        yield from self._timed(entry.at, head, "head")
-        key, steps = (row["message"], row["recipient"]), (entry.steps, entry.more_steps)
-        is_repeated = self._told.get(key) == steps and steps != ((), ())
-        self._told[key] = steps
-        if not is_repeated:
-            yield from self._steps(entry.steps)
         outcome = str(row["outcome"])
-        if outcome == UNDER_WAY:
-            yield Line(" " * _INDENT + "still under way", "open")
+        if entry.kind == "attempt":
+            address, recipient = printable(str(row["address"])), printable(str(row["recipient"]))
+            goes = f" (for {recipient})" if address != recipient else ""
+            head = f"delivery {row['delivery']}, {row['channel']}: {address}{goes}"
+            yield from self._timed(entry.at, head, "head")
+            yield from self._new_steps(entry.steps, "" if entry.more_steps else _AS_BEFORE)
+            if outcome == UNDER_WAY:
+                yield Line(" " * _INDENT + "still under way", "open")
+        if not entry.ended or outcome == UNDER_WAY:
             return
-        said = _one_line(str(row["text"]))
-        took = show_span(entry.ended - entry.at)
+        # What happened meanwhile stands between: then the number says whose end it is.
+        name = f"delivery {row['delivery']} " if entry.kind == "attempt_end" else ""
+        said = spelled_out(one_line(str(row["text"])))
+        took = show_span(entry.ended - int(str(row.get("began_ns", entry.at))))
         look = {"delivered": "good", "failed": "bad"}.get(outcome, "open")
-        yield from self._timed(entry.ended, f"{outcome} after {took}: {said}".rstrip(": "), look)
-        if is_repeated:
-            yield Line(" " * _INDENT + "the same questions and answers as before", "faint")
-        else:
-            yield from self._steps(entry.more_steps)
+        told = f"{name}{outcome} after {took}: {said}".rstrip(": ")
+        yield from self._timed(entry.ended, told, look)
+        yield from self._new_steps(entry.more_steps, _AS_BEFORE)
+
+    def _new_steps(self, steps: Trail, repeated: str = "") -> Iterator[Line]:
+        """Tell the steps of a delivery but for those that were told before, word for word.
+
+        Args:
+            steps: what was asked.
+            repeated: what to say when all of it was told before.
+        """
+        fresh = tuple(step for step in steps if step not in self._asked)
+        self._asked.update(fresh)
+        yield from self._steps(fresh)
+        count = len(steps) - len(fresh)
+        if fresh and count:
+            repeated = "one answer as before" if count == 1 else f"{count} answers as before"
+        if count and repeated:
+            yield Line(" " * _INDENT + f"({repeated})", "faint")
 
     def _verdict(self, verdict: Verdict) -> Iterator[Line]:
         name = printable(verdict.recipient.decode("utf-8", "backslashreplace"))
@@ -211,10 +248,13 @@ class Writer:
             step = verdict.decided
             asked = printable(sentence(step.question, step.subject))
             yield from self._field("decided by", f"{asked} {printable(step.answer)}")
-            where = "where" if verdict.state == DELIVERED else "set in"
-            yield from self._field(where, printable(step.source))
+            if verdict.place:
+                where = "where" if verdict.state == DELIVERED else "set in"
+                yield from self._field(where, printable(verdict.place))
+            elif verdict.state == DELIVERED or step.source not in plain(verdict.text):
+                yield from self._field("answer", printable(step.source))
         if verdict.text and verdict.state not in _GOOD:
-            yield from self._field("words", _one_line(verdict.text.decode("utf-8", "replace")))
+            yield from self._field("words", one_line(verdict.text.decode("utf-8", "replace")))
         yield from self.advice(verdict.advice)
         yield from self._field("turn", printable(verdict.turn))
         if verdict.next_at:
@@ -241,22 +281,37 @@ class Writer:
 
     def _timed(self, at: int, text: str, look: str) -> Iterator[Line]:
         clock = show_clock(at, self._zone)
-        for number, part in enumerate(textwrap.wrap(text, self._width - 14) or [""]):
+        for number, part in enumerate(wrap(text, self._width - 14) or [""]):
             yield Line((clock if number == 0 else " " * 12) + "  " + part, look)
 
     def _field(self, name: str, text: str) -> Iterator[Line]:
-        for number, part in enumerate(textwrap.wrap(text, self._width - 15) or [""]):
+        for number, part in enumerate(wrap(text, self._width - 15) or [""]):
             yield Line(f"  {name if number == 0 else '':<11}  {part}".rstrip())
 
     def _wrapped(self, text: str, indent: int) -> Iterator[Line]:
-        for part in textwrap.wrap(text, self._width - indent, subsequent_indent="  "):
+        for part in wrap(text, self._width - indent, subsequent_indent="  "):
             yield Line(" " * indent + part)
 
 
+def shown_reading(reading: Reading) -> str:
+    """What a pasted text was taken for, in short."""
+    query = reading.query
+    if query.number:
+        is_code = "code" in query.kinds
+        return code_text(query.number, query.part) if is_code else f"#{query.number}"
+    is_pair = reading.words.startswith("sender and recipient")
+    return f"{query.sender} to {query.text}" if is_pair else query.text
+
+
+_STAGES = {
+    "rcpt": ": it was announced, and never sent",
+    "data": ": it broke off before its end",
+}
 _SENTENCES = {
     "session": "{service} session from {client} port {client_port}, helo {helo}",
-    "accepted": "accepted as message #{message} from <{sender}>, {size} bytes, by uid {uid}",
+    "accepted": "accepted as message #{message} from <{sender}>, {size} bytes",
     "refused": "refused at {stage}: {reply}",
+    "unsaid": "ended at {stage} by us, without a reply",
     "handed": "handed to {program}, exit code {exit_code}: {reply}",
     "session_end": "session ended ({how}): {accepted} accepted, {refused} refused",
     "bounced": "bounce for message #{message} queued as #{bounce}",
@@ -281,6 +336,22 @@ def _shorten(entries: list[Entry]) -> tuple[list[Entry], int]:
     return kept, len(entries) - len(kept)
 
 
+def _in_order(entries: list[Entry]) -> list[Entry]:
+    """Part attempts during which something else happened, so that times only grow."""
+    moments = sorted(entry.at for entry in entries)
+    parted: list[Entry] = []
+    for entry in entries:
+        after = bisect_right(moments, entry.at)
+        is_crossed = after < len(moments) and moments[after] < entry.ended
+        if entry.kind == "attempt" and is_crossed:
+            end: Row = {**entry.row, "kind": "attempt_end", "began_ns": entry.at}
+            parted.append(entry._replace(more_steps=(), ended=0))
+            parted.append(Entry(entry.ended, end, (), entry.more_steps, entry.ended))
+        else:
+            parted.append(entry)
+    return sorted(parted, key=lambda entry: entry.at)
+
+
 def _worth_telling(verdicts: list[Verdict]) -> list[Verdict]:
     if len(verdicts) <= RECIPIENTS_MAX:
         return verdicts
@@ -293,10 +364,6 @@ def _look(state: str) -> str:
     return "open" if state in _OPEN else "bad"
 
 
-def _one_line(text: str) -> str:
-    return printable(" / ".join(line for line in text.split("\n") if line.strip()))
-
-
 def _is_of(entry: Entry, case: Case) -> bool:
     return entry.row["message"] == shown_number(case.message)
 
@@ -305,12 +372,3 @@ def _at_of(case: Case) -> int:
     _events, entries = tell(case)
     heads = [e.at for e in entries if e.kind == "accepted" and _is_of(e, case)]
     return heads[0] if heads else entries[0].at if entries else 0
-
-
-def _cut(text: str, room: int) -> str:
-    return text if len(text) <= room else text[: max(1, room - 1)] + "\N{HORIZONTAL ELLIPSIS}"
-
-
-def _columns(values: tuple[str, ...], widths: tuple[int, ...]) -> str:
-    cells = [_cut(v, w).ljust(w) for v, w in zip(values, widths, strict=True)]
-    return "  ".join(cells).rstrip()

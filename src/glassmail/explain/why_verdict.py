@@ -25,6 +25,7 @@ from glassmail.events.queue import (
 from glassmail.events.smtpd import Refused, SessionEnded
 from glassmail.explain.advice import of_delivery, of_refusal
 from glassmail.explain.connections import of_detour, silent_addresses
+from glassmail.explain.places import place_of
 from glassmail.explain.remedies import NONE, Advice, advise
 
 DELIVERED = "delivered"
@@ -61,6 +62,7 @@ class Verdict(NamedTuple):
         at: nanoseconds since 1970 of what decided.
         advice: what is wrong and what to do about it, NONE when nothing or not recognised.
         silent: numeric addresses that did not answer at all.
+        place: where it is set, empty when nothing here sets it.
     """
 
     message: int
@@ -73,6 +75,7 @@ class Verdict(NamedTuple):
     at: int
     advice: Advice = NONE
     silent: tuple[str, ...] = ()
+    place: str = ""
 
 
 class _Message:
@@ -142,6 +145,8 @@ def judge(case: Case, events: Sequence[AnyEvent]) -> list[Verdict]:
         for number in range(len(message.accepted.recipients))
     ]
     verdicts += [_of_refusal(event) for event in events if isinstance(event, Refused)]
+    if not case.message:
+        verdicts += _of_begun(events)
     if not verdicts and case.message:
         verdicts.append(_without_acceptance(case, events))
     if not verdicts:
@@ -158,13 +163,17 @@ def _of_recipient(message: _Message, number: int) -> Verdict:
     )
     if started is not None and not message.ended and _runs(started, settled):
         decided = started.steps[-1] if started.steps else None
+        place = decided.source if decided is not None else ""
         turn = f"the {started.channel} delivery's: it runs since then"
-        return verdict._replace(state=UNDER_WAY, decided=decided, turn=turn, at=started.at)
+        return verdict._replace(
+            state=UNDER_WAY, decided=decided, turn=turn, at=started.at, place=place
+        )
     if settled is None:
         return _never_tried(message, verdict)
     steps = settled.steps or (started.steps if started is not None else ())
     decided = steps[-1] if steps else None
-    verdict = verdict._replace(text=settled.text, decided=decided, at=settled.at)
+    place = place_of(decided, steps) if decided is not None else ""
+    verdict = verdict._replace(text=settled.text, decided=decided, at=settled.at, place=place)
     if settled.outcome == "K":
         return _delivered(message, verdict, steps)
     asked = (*(started.steps if started is not None else ()), *settled.steps)
@@ -211,8 +220,10 @@ def _delivered(message: _Message, verdict: Verdict, steps: Trail) -> Verdict:
         return verdict._replace(state=FORWARDED, turn=f"see message {shown}" if shown else NOBODY)
     domain = split_address(verdict.recipient)[1]
     detour = of_detour(steps, show(verdict.recipient), show(domain))
-    decided = _filed(steps) or verdict.decided
-    return verdict._replace(state=DELIVERED, decided=decided, turn=NOBODY, advice=detour)
+    filed = _filed(steps)
+    if filed is not None:
+        verdict = verdict._replace(decided=filed, place=filed.source)
+    return verdict._replace(state=DELIVERED, turn=NOBODY, advice=detour)
 
 
 def _filed(steps: Trail) -> Step | None:
@@ -228,9 +239,14 @@ def _deferred(message: _Message, verdict: Verdict, settled: Settled) -> Verdict:
         return verdict._replace(state=FAILED, turn=_after_failure(message), at=message.ended)
     if message.order == "hold":
         return _held(message, verdict)
-    who = "the other server's" if settled.channel == "remote" else "this server's"
+    is_theirs = settled.channel == "remote" and verdict.advice.id not in _OURS
+    who = "the other server's" if is_theirs else "this server's"
     turn = f"{who}, or its administrator's; the queue tries again by itself"
     return verdict._replace(state=WAITING, turn=turn, next_at=settled.retry_at)
+
+
+# Remote deliveries that fail because of something here.
+_OURS = frozenset({"route_broken", "mx_is_us", "mx_unknown", "network_unreachable"})
 
 
 def _held(message: _Message, verdict: Verdict) -> Verdict:
@@ -269,13 +285,35 @@ def _after_failure(message: _Message) -> str:
 
 def _of_refusal(event: Refused) -> Verdict:
     decided = event.steps[-1] if event.steps else None
-    if event.reply_code < 500:
+    if event.check == "tls" and not event.reply_code:
+        state, turn = NO_MAIL, "the client's: nothing could be said to it, the connection ended"
+    elif event.reply_code < 500:
         state, turn = REFUSED_FOR_NOW, "the client's: it was asked to come again"
     else:
         state, turn = REFUSED, "the sender's: the client was told and has to tell them"
     address = event.recipient or b", ".join(event.recipients) or event.sender
     advice = of_refusal(event.steps, address, event.reply_code, event.reply)
-    return Verdict(0, address, state, event.reply, decided, turn, 0, event.at, advice)
+    place = place_of(decided, event.steps) if decided is not None else ""
+    return Verdict(0, address, state, event.reply, decided, turn, 0, event.at, advice, (), place)
+
+
+_BEGUN = {"rcpt": "client_only_asked", "data": "client_cut_off"}
+
+
+def _of_begun(events: Sequence[AnyEvent]) -> list[Verdict]:
+    """Messages that were begun and never came whole; a refusal of the same one tells more."""
+    told = {event.sender for event in events if isinstance(event, Refused) and event.recipients}
+    found = []
+    for event in events:
+        if not isinstance(event, SessionEnded) or not event.recipients or event.sender in told:
+            continue
+        name = "client_silent" if event.how == "timeout" else _BEGUN.get(event.stage, "")
+        advice = advise(name) if name else NONE
+        text = f"session ended: {event.how}".encode()
+        turn = "the client's: it has the message, and comes again"
+        found += [Verdict(0, recipient, NO_MAIL, text, None, turn, 0, event.at, advice)
+                  for recipient in event.recipients]  # fmt: skip
+    return found
 
 
 _SESSION_TURNS = {

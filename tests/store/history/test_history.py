@@ -282,6 +282,19 @@ def test_a_killed_writer_leaves_what_it_committed(site):
     assert site.history.takes_fact(STORE, 2)
 
 
+def test_a_killed_writer_leaves_a_gap_however_soon_the_next_begins(site):
+    site.history.commit()
+    site.now += S // 2
+    site.history = site.open()  # killed half a second after its last commit
+    site.history.commit()
+    assert site.find("message", number=1)[0].coverage.gaps == ((NOON, NOON + S // 2),)
+    site.history.close()
+    site.now += S // 2
+    site.history = site.open()  # ended well
+    site.history.commit()
+    assert site.find("message", number=1)[0].coverage.gaps == ((NOON, NOON + S // 2),)
+
+
 def test_another_queue_store_counts_anew_and_says_so(site):
     site.facts(*delivered(NOON, 5), *delivered(NOON, 6))
     site.history.commit()

@@ -7,7 +7,7 @@ from glassmail.core.model.trail import Step
 from glassmail.events import codec
 from glassmail.events.case import Case, Query
 from glassmail.events.queue import Accepted, Ended
-from glassmail.events.smtpd import Story
+from glassmail.events.smtpd import SessionEnded, Story
 from glassmail.store.history import everywhere
 from glassmail.store.history.viewing import visible
 from glassmail.store.history.writer import History
@@ -89,12 +89,31 @@ def test_forwards_of_ones_own_making_are_seen():
     assert [event.message for event in events if isinstance(event, Accepted)] == [5]
 
 
+def test_what_led_to_ones_mail_is_not_seen():
+    """Bob's message to Joe is forwarded to Ann: of Bob's session Ann sees nothing."""
+    case = case_of(*delivered(NOON, 5, code=9, recipients=(JOE,)), session_ended(NOON + S, code=9),
+                   *delivered(NOON + S, 6, origin=5, kind="forward", sender=JOE,
+                              recipients=(ANN,)))  # fmt: skip
+    shown = visible(case, "ann@here.test")
+    assert (shown.message, shown.code, shown.at) == (6, 0, NOON + S)
+    assert {event.message for event in codec.decode(shown.events)} == {6}
+
+
 def test_refusals_of_ones_own_address_are_seen():
     case = case_of(refused(NOON, code=9, recipient=JOE), refused(NOON, code=9, recipient=ANN),
                    session_ended(NOON + S, code=9))  # fmt: skip
     events = seen(case, "joe@here.test")
     assert [getattr(event, "recipient", None) for event in events] == [JOE, None]
     assert seen(case, "bob@there.test") is None
+
+
+def test_of_a_message_that_was_begun_ones_own_recipient_is_seen():
+    end = SessionEnded(NOON, 9, "smtp", "192.0.2.7", 1, b"h", NOON, "dropped", 0, 0, 10, "", b"",
+                       SENDER, (JOE, ANN), "data", (Step("a", JOE, "yes", ""),))  # fmt: skip
+    (event,) = seen(case_of(end), "ann@here.test")
+    assert (event.sender, event.recipients, event.steps) == (SENDER, (ANN,), ())
+    assert seen(case_of(end), "bob@there.test") is None
+    assert seen(case_of(end), "a@src.test") is None  # whoever wrote that address
 
 
 def test_a_search_shows_and_counts_only_ones_own(tmp_path):
@@ -115,7 +134,12 @@ def test_a_search_shows_and_counts_only_ones_own(tmp_path):
     assert count(**client, viewer="joe@here.test") == 2
     assert count(**client, viewer="bob@there.test") == 0
     assert count(kinds=("message",), number=2, viewer="joe@here.test") == 0
-    assert count(kinds=("address",), text="ann@here.test", viewer="joe@here.test") == 1
+    # Joe is not told that his copy of message 3 went to Ann, too.
+    assert count(kinds=("address",), text="ann@here.test", viewer="joe@here.test") == 0
+    sender = {"kinds": ("address",), "text": "a@src.test", "viewer": "joe@here.test"}
+    assert count(**sender) == 2
+    assert count(**sender, recipient="ann@here.test") == 0
+    assert count(**sender, recipient="joe@here.test") == 2
 
 
 _ADDRESSES = st.sampled_from([b"joe@here.test", b"ann@here.test", b"bob@there.test", b"c@d.test"])

@@ -62,7 +62,8 @@ def import_(
         click.echo(f"{done.lines} lines read, {done.known} of them known, {done.events} events")
         if done.events:
             first, last = show_moment(done.first), show_moment(done.last)
-            click.echo(f"{done.days} days, {first} to {last}: ask glass why about them")
+            days = f"{done.days} day{'' if done.days == 1 else 's'}"
+            click.echo(f"{days}, {first} to {last}: ask glass why about them")
         if done.untimed:
             click.echo(f"{done.untimed} known lines have no time: they were left out")
         if done.left_out:

@@ -19,6 +19,7 @@ from glassmail.explain.remedies import Advice
 from glassmail.explain.session import SessionQuestion, Stage, trace_session
 from glassmail.explain.steps import printable, shown, step_row, step_text
 from glassmail.explain.trace import Hop, Inquiry, Trace, trace_address
+from glassmail.faces.cli import account_completion as completion
 from glassmail.settings.place import DEFAULT_ROOT, ROOT_VARIABLE, Place, find_root
 from glassmail.store.control import ControlError
 
@@ -26,7 +27,7 @@ _EXIT = {State.FINE: 0, State.PROBLEM: 1, State.UNKNOWN: 3}
 
 
 @click.command("trace")
-@click.argument("address", required=False)
+@click.argument("address", required=False, shell_complete=completion.all_addresses)
 @click.option(
     "--root", metavar="DIR", help=f"The site; else ${ROOT_VARIABLE}, else {DEFAULT_ROOT}."
 )

@@ -21,7 +21,7 @@ from glassmail.explain.why_rows import (
     story_rows,
 )
 from glassmail.explain.why_story import Row
-from glassmail.explain.why_text import Line, Writer
+from glassmail.explain.why_text import Line, Writer, shown_reading
 from glassmail.explain.why_verdict import Ping
 from glassmail.settings.place import DEFAULT_ROOT, ROOT_VARIABLE, Place, find_root
 
@@ -85,7 +85,7 @@ def why(
         for row in rows(place, question, told, ping):
             click.echo(json.dumps(row))
     else:
-        show(lines(place, question, told, (now, ping)))
+        show(lines(place, question, told, (now, ping), (limits.since, limits.until)))
     if not told.cases and told.found.unread:
         sys.exit(EXIT_CANNOT_TELL)
     sys.exit(EXIT_FOUND if told.cases else EXIT_NOTHING)
@@ -163,9 +163,10 @@ def rows(
 
 
 def lines(
-    place: Place, question: Question, told: Answer, moment: tuple[int, Ping | None]
+    place: Place, question: Question, told: Answer, moment: tuple[int, Ping | None],
+    span: tuple[int, int] = (0, 0),
 ) -> Iterator[Line]:
-    """Yield the lines of an answer; `moment` is now and the ping."""
+    """Yield the lines of an answer; `moment` is now and the ping, `span` --since and --until."""
     now, ping = moment
     width = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH
     width = min(width, 132)
@@ -181,7 +182,7 @@ def lines(
     if not told.cases:
         yield from writer.meaning(question.advice)
         if question.readings:
-            yield from writer.nothing(question, told.found.coverage)
+            yield from writer.nothing(question, told.found.coverage, span)
         if told.nearby is not None:
             from glassmail.explain.nearby_text import advice_of, nearby_lines
 
@@ -191,7 +192,9 @@ def lines(
     elif len(told.cases) == 1:
         yield from writer.story(told.cases[0], ping)
     else:
-        yield from writer.candidates(told.found, told.cases, question.asked)
+        is_read = question.is_pasted and told.reading is not None
+        asked = shown_reading(told.reading) if is_read and told.reading else question.asked
+        yield from writer.candidates(told.found, told.cases, asked or question.asked)
 
 
 def show(answer: Iterable[Line]) -> None:

@@ -127,6 +127,26 @@ def _in_file(
         db.close()
 
 
+def masked_record(
+    raw: bytes, pattern: "re.Pattern[bytes]", needles: Sequence[bytes]
+) -> bytes | None:
+    """Mask an address wherever it stands in a record; None when it does not.
+
+    The pattern is tried where a needle stands only: it takes milliseconds for a whole record.
+    """
+    folded = raw.lower()
+    masked: bytearray | None = None
+    for needle in needles:
+        at = folded.find(needle)
+        while at >= 0:
+            match = pattern.match(raw, at)
+            if match is not None:
+                masked = bytearray(raw) if masked is None else masked
+                masked[at : match.end()] = mask(match[0])
+            at = folded.find(needle, at + 1)
+    return None if masked is None else bytes(masked)
+
+
 def _in_some(
     db: apsw.Connection, ends: tuple[int, int], pattern: "re.Pattern[bytes]", needles: list[bytes]
 ) -> int:
@@ -136,11 +156,8 @@ def _in_some(
             raw = schema.unpacked(data)
         except zlib.error:
             continue  # a damaged record: why cannot read it either
-        folded = raw.lower()
-        if not any(needle in folded for needle in needles):
-            continue
-        masked, found = pattern.subn(lambda match: mask(match[0]), raw)
-        if found:
+        masked = masked_record(raw, pattern, needles)
+        if masked is not None:
             changed.append((schema.repacked(masked), number))
     if changed:
         with db:

@@ -97,6 +97,9 @@ class KeyMaker:
             keys.add(self._text(b"p", event.client.encode()))  # type: ignore[attr-defined]
             if event.code:  # type: ignore[attr-defined]
                 keys.add(number_key(b"c", event.code))  # type: ignore[attr-defined]
+            if kind is SessionEnded and event.recipients:  # type: ignore[attr-defined]
+                for address in (event.sender, *event.recipients):  # type: ignore[attr-defined]
+                    self._address(address, keys)
         else:
             number = getattr(event, "message", 0)
             if number:

@@ -97,7 +97,8 @@ def is_wanted(events: Iterable[AnyEvent], query: Query) -> bool:
     if not query.sender and not query.recipient:
         return True
     told = list(events)
-    senders = [event.sender for event in told if isinstance(event, Accepted | Refused | Handed)]
+    kinds = Accepted | Refused | Handed | SessionEnded
+    senders = [event.sender for event in told if isinstance(event, kinds)]
     recipients = [address for event in told for address in _recipients(event)]
     return _is_among(query.sender, senders) and _is_among(query.recipient, recipients)
 
@@ -120,6 +121,8 @@ def _recipients(event: AnyEvent) -> tuple[bytes, ...]:
         return event.recipients
     if isinstance(event, Refused | Handed):
         return (event.recipient, *event.recipients)
+    if isinstance(event, SessionEnded):
+        return event.recipients
     return (event.address,) if isinstance(event, Started | Settled) else ()
 
 
@@ -133,7 +136,7 @@ def _went_wrong(event: AnyEvent) -> bool:
 def _has_part(event: Accepted | Refused | SessionEnded | Handed, part: int) -> bool:
     if isinstance(event, SessionEnded):
         # A session that did nothing else is told by its end; else its messages and refusals tell.
-        return not part and not event.accepted and not event.refused
+        return not part and ((not event.accepted and not event.refused) or bool(event.recipients))
     return not part or event.part == part
 
 
@@ -144,6 +147,8 @@ def _addresses(event: AnyEvent) -> tuple[bytes, ...]:
         return (event.address,)
     if isinstance(event, Refused | Handed):
         return (event.sender, event.recipient, *event.recipients)
+    if isinstance(event, SessionEnded) and event.recipients:
+        return (event.sender, *event.recipients)
     return ()
 
 

@@ -131,14 +131,15 @@ class Archive:
 
     def coverage(self) -> Coverage:
         """Tell which time the history speaks for, and where it has holes."""
-        runs: list[tuple[int, int, int]] = []
+        runs: list[tuple[int, int, int, int]] = []
         losses: list[tuple[int, str]] = []
         for day in self.days:
             db = self._file(day)
             if db is None:
                 continue
             try:
-                runs += db.execute("SELECT began,max(seen,coalesce(ended,0)),continues FROM run")
+                sql = "SELECT began,max(seen,coalesce(ended,0)),continues,ended IS NULL FROM run"
+                runs += db.execute(sql)
                 losses += db.execute("SELECT at,text FROM gap ORDER BY id DESC LIMIT 20")
             except apsw.Error as error:
                 self._give_up(day, error)
@@ -147,10 +148,13 @@ class Archive:
         runs.sort()
         first = min(runs[0][0], self._oldest_record() or runs[0][0])
         gaps = []
-        end = runs[0][1]
-        for began, ended, continues in runs:
-            if began - end > GAP_NS and not continues:
-                gaps.append((end, began))
+        end, is_cut = runs[0][1], False
+        for began, ended, continues, is_open in runs:
+            # A run without an end was killed: what it had not committed is lost, however soon
+            # the next one began.
+            if (began - end > GAP_NS or is_cut) and not continues:
+                gaps.append((end, max(began, end)))
+            is_cut = bool(is_open) if ended >= end else is_cut
             end = max(end, ended)
         return Coverage(first, end, tuple(gaps[-GAPS_MAX:]), tuple(sorted(losses)[-GAPS_MAX:]))
 

@@ -26,7 +26,7 @@ from glassmail.store.history.days import day_of
 from glassmail.store.history.keys import message_key, number_key
 from glassmail.store.history.matching import is_wanted, keys_of, matches, restricting_keys
 from glassmail.store.history.reader import Archive
-from glassmail.store.history.viewing import visible
+from glassmail.store.history.viewing import is_asked_for, visible
 
 RECORDS_MAX = 2_000  # read to find and count matches
 CASES_COUNTED_MAX = 1_000
@@ -73,6 +73,7 @@ class Search:
             if query.viewer:
                 # What is somebody else's is not even counted.
                 case = visible(case, query.viewer) if case is not None else None
+                case = case if case is not None and is_asked_for(case, query) else None
                 if case is None:
                     unwanted += 1
             if case is not None:
@@ -180,7 +181,7 @@ class Search:
     # --- what belongs to it ---
 
     def _case(self, root: AnyEvent) -> Case:
-        code, part = getattr(root, "code", 0), getattr(root, "part", 0)
+        code, part = getattr(root, "code", 0), _part_of(root)
         message = 0
         if isinstance(root, Refused | SessionEnded | Handed):
             events = self._session(root, part)
@@ -308,8 +309,13 @@ def _fitting(events: list[AnyEvent]) -> tuple[int, bytes]:
     return len(events[:1]), codec.encode(events[:1])
 
 
+def _part_of(root: AnyEvent) -> int:
+    """How many messages its session had handed in before it; of a message, its own number."""
+    return root.accepted if isinstance(root, SessionEnded) else getattr(root, "part", 0)
+
+
 def _identity(root: AnyEvent) -> _Identity:
     if isinstance(root, Refused | SessionEnded | Handed):
         code = root.code or root.at
-        return "s", code, root.part if not isinstance(root, SessionEnded) else 0
+        return "s", code, _part_of(root)
     return "m", getattr(root, "message", 0), root.at if isinstance(root, Accepted) else 0

@@ -10,21 +10,21 @@ Always:
       files, homes and programs of others: the steps of their deliveries are gone.
     - An envelope sender can be forged: it counts for a message that was handed in on this host, or
       by a client that logged in or may relay. A bounce has no sender.
-    - What is not known to be the viewer's is not shown.
+    - What is not known to be the viewer's is not shown, and cannot be asked for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import TypeVar
 
 import msgspec
 
 from glassmail.core.model.trail import YES, Step, Trail
 from glassmail.events import codec
-from glassmail.events.case import Case
+from glassmail.events.case import Case, Query
 from glassmail.events.codec import AnyEvent
 from glassmail.events.queue import Accepted, Settled, Started
 from glassmail.events.smtpd import Handed, Refused, SessionEnded
-from glassmail.store.history.matching import is_same
+from glassmail.store.history.matching import is_same, is_wanted, matches
 
 _TRUSTED = frozenset({"session.relayclient", "session.authorization", "session.login"})
 _Told = TypeVar("_Told", bound=msgspec.Struct)
@@ -70,10 +70,36 @@ def visible(case: Case, viewer: str) -> Case | None:
         shown = _shown(event, roles, name)
         if shown is not None:
             kept.append(shown)
-    if all(isinstance(event, SessionEnded) for event in kept):
+    # A session is told together with what the viewer sees of it: else it was somebody else's,
+    # whose mail led to theirs (a forward, a bounce).
+    codes = {getattr(event, "code", 0) for event in kept if not isinstance(event, SessionEnded)}
+    kept = [event for event in kept if _is_told(event, codes)]
+    if not kept:
         return None
     data = codec.encode(kept)
-    return Case(case.message, case.code, case.part, data, 0, case.at)
+    first = next((event for event in kept if isinstance(event, Accepted)), None)
+    if first is None or first.message == case.message:
+        return Case(case.message, case.code, case.part, data, 0, case.at)
+    return Case(first.message, first.code, first.part, data, 0, first.at)
+
+
+def _is_told(event: AnyEvent, codes: Set[int]) -> bool:
+    if not isinstance(event, SessionEnded) or event.recipients:
+        return True
+    return bool(event.code) and event.code in codes
+
+
+def is_asked_for(case: Case, query: Query) -> bool:
+    """Tell whether what a viewer sees of a case is still what was asked for.
+
+    Else an answer to `why BOB --as CAROL` would tell Carol that her copy went to Bob, too.
+    """
+    events = codec.decode(case.events)
+    if {"address", "domain"} & set(query.kinds) and not any(
+        matches(event, query) for event in events
+    ):
+        return False
+    return is_wanted(events, query)
 
 
 def _roles(events: Iterable[AnyEvent], viewer: bytes) -> dict[int, _Role]:
@@ -91,7 +117,7 @@ def _shown(event: AnyEvent, roles: dict[int, _Role], viewer: bytes) -> AnyEvent 
     if isinstance(event, Refused | Handed):
         return _of_session(event, viewer)
     if isinstance(event, SessionEnded):
-        return event
+        return _of_end(event, viewer)
     role = roles.get(getattr(event, "message", 0))
     if role is None or not role.sees:
         return None
@@ -139,6 +165,15 @@ def _of_session(event: Refused | Handed, viewer: bytes) -> Refused | Handed | No
     everybody = (*event.recipients, event.recipient)
     mine = (*own, event.recipient) if is_mine else own
     return _with(event, recipients=own, steps=_without_others(event.steps, everybody, mine))
+
+
+def _of_end(event: SessionEnded, viewer: bytes) -> SessionEnded:
+    """Leave of a message that was begun what is the viewer's: their own address."""
+    if event.sender and is_same(event.sender, viewer) and _has_rights(event.steps):
+        return event
+    own = tuple(one for one in event.recipients if is_same(one, viewer))
+    steps = _without_others(event.steps, event.recipients, own) if own else ()
+    return _with(event, sender=event.sender if own else b"", recipients=own, steps=steps)
 
 
 def _is_trusted(accepted: Accepted) -> bool:
