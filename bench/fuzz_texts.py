@@ -5,7 +5,15 @@ As in fuzz_targets: a function takes any bytes and raises nothing.
 
 from contextlib import suppress
 
-from glassmail.core.formats import auth_cdb, control, domain_limits, log_outlets, shadow, spf_terms
+from glassmail.core.formats import (
+    auth_cdb,
+    control,
+    dir_control,
+    domain_limits,
+    log_outlets,
+    shadow,
+    spf_terms,
+)
 from glassmail.core.protocol import proxy_protocol
 from glassmail.core.protocol.transcript import LINE_BYTES_MAX, Transcript
 from glassmail.events import line_times, syslog_lines
@@ -80,6 +88,7 @@ def account_records(data: bytes) -> None:
     for _name, value in auth_cdb.parse(data).environment:
         assert b'"' not in value
     shadow.find(data, b"joe", 20_000)
+    assert dir_control.with_count(data, 7).startswith(b"7\n")
     with suppress(domain_limits.LimitsError):
         limits = domain_limits.parse(data)
         assert domain_limits.parse(domain_limits.render(limits)) == limits

@@ -1,6 +1,7 @@
 """Hooks of the whole run: how the tests that claim to cover something ended."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ _results = {}
 def pytest_configure(config):
     line = "covers(*names): what the test observes; see tests/covers.py"
     config.addinivalue_line("markers", line)
+    # A shell that runs us in the background has us ignore SIGINT; our children must not.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

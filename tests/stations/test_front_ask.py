@@ -60,11 +60,12 @@ def test_nobody_waits_for_a_program_that_is_given_up(tmp_path, monkeypatch):
     """Its group cannot be signalled: it has changed its user, and goes on as it likes."""
 
     async def go():
-        path = program(tmp_path / "p", "read line")
+        path = program(tmp_path / "p", f"echo $$ >{tmp_path}/pid; read line")
         reader, writer = os.pipe()
         call = Call((path,), {}, {0: reader}, (4,), 1_021, True, 60.0)
         running = asyncio.create_task(Programs().run(call))
-        await asyncio.sleep(0.05)
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            await asyncio.sleep(0.005)
         monkeypatch.setattr(front_programs, "_end_group", lambda _group: None)
         running.cancel()
         began = time.monotonic()
@@ -73,9 +74,10 @@ def test_nobody_waits_for_a_program_that_is_given_up(tmp_path, monkeypatch):
         assert time.monotonic() - began < 4
         os.close(reader)
         os.close(writer)  # now it ends, and is buried
+        pid = int((tmp_path / "pid").read_text())
         while True:
             try:
-                os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
             except ChildProcessError:
                 return
             await asyncio.sleep(0.005)
