@@ -241,7 +241,7 @@ class Session(LoginSession):
             facts.client.host or b"unknown", facts.client.ip, facts.helo, facts.client.info
         )
         local = facts.environment.get(b"TCPLOCALHOST", self._settings.me)
-        when = _date(self._services.now_ns() // 1_000_000_000)
+        when = date.rfc822(self._services.now_ns() // 1_000_000_000)
         return received.line(who, local, self._protocol(), self._part_code(), when)
 
     def _part_code(self) -> bytes:
@@ -312,13 +312,3 @@ class Session(LoginSession):
         smtp_events.StartTls: LoginSession.on_starttls,
     }
 
-
-_last_date = (0, b"")
-
-
-def _date(seconds: int) -> bytes:
-    """Write the date; many messages share a second."""
-    global _last_date  # noqa: PLW0603 (a cache of one value)
-    if _last_date[0] != seconds:
-        _last_date = (seconds, date.rfc822(seconds))
-    return _last_date[1]

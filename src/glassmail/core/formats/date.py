@@ -1,5 +1,7 @@
 """Dates as qmail writes them: `20 Nov 2026 15:04:01 -0000` (date822fmt.c), computed, not asked."""
 
+from functools import lru_cache
+
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAYS = ("Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed")  # 1970-01-01 was a Thursday
 
@@ -24,6 +26,7 @@ def civil(seconds: int) -> tuple[int, int, int, int, int, int, int]:
     return year, month, day, rest // 3_600, rest // 60 % 60, rest % 60, days % 7
 
 
+@lru_cache(maxsize=4)  # many messages share a second
 def rfc822(seconds: int) -> bytes:
     """Write `20 Nov 2026 15:04:01 -0000`."""
     year, month, day, hour, minute, second, _ = civil(seconds)

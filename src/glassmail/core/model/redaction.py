@@ -9,6 +9,7 @@ Always:
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 HIDDEN = b"(hidden)"
 VALUE_BYTES_MIN = 4  # shorter values are words like `1` and `yes`
@@ -155,6 +156,7 @@ def safe_login_name(name: bytes) -> bytes:
 _ADDRESS = re.compile(rb"[A-Za-z0-9._+=-]{1,64}[@%][A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,9}")
 
 
+@lru_cache(maxsize=256)  # every delivery of a user tells the same few lines
 def safe_arguments(command: bytes) -> bytes:
     """Hide what a command line names as a secret: `--password=x`, `-secret x`, `TOKEN=x`."""
     return redact(_OPTION.sub(rb"\1" + HIDDEN, command))

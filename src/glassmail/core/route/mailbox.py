@@ -11,6 +11,7 @@ Always:
 """
 
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 
 PROGRAM = b"vdelivermail"
@@ -83,6 +84,7 @@ def catch_all(argument: bytes) -> CatchAll:
     return CatchAll.DIRECTORY if argument.startswith(b"/") else CatchAll.ADDRESS
 
 
+@lru_cache(maxsize=256)  # every delivery of a domain reads the same line
 def call_arguments(command: bytes) -> tuple[bytes, ...] | None:
     """Read a program line's command when it is a plain call of vdelivermail.
 

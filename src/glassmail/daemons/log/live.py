@@ -23,6 +23,7 @@ REFUSALS_KEPT = 50
 CHECKS_MAX = 200
 TROUBLES_KEPT = 20
 _SECOND = 1_000_000_000
+_BUCKET_NS = BUCKET_S * _SECOND
 _RESULTS = {"K": "success", "Z": "deferral", "D": "failure"}
 _ATTEMPTS = {
     (channel, outcome): f"{channel}_{result}"
@@ -114,7 +115,7 @@ class Live:
 
     def _count(self, at: int, kind: str, number: int = 1) -> None:
         self.totals[kind] += number
-        bucket = at // _SECOND // BUCKET_S
+        bucket = at // _BUCKET_NS
         counted = self._buckets.get(bucket)
         if counted is None:
             counted = self._buckets[bucket] = Counter()
