@@ -86,7 +86,8 @@ def test_an_account():
     about = facts(account_recipients_max=500)
     asked = FakeAsk()
     about.recipients_asked, about.recipients_refused = 3, 1
-    assert drive(account_rate.check(about, asked)).steps == ()
+    assert not account_rate.is_active(about)
+    assert "account_rate" not in [each.name for each in pipeline.checks(pipeline.DATA, about)]
     about.login = b"joe@here.example"
     verdict = drive(account_rate.check(about, asked))
     assert (verdict.reply, verdict.effects) == (None, ())
@@ -95,5 +96,6 @@ def test_an_account():
     verdict = drive(account_rate.check(about, asked))
     assert verdict.reply is None  # nothing is refused, so that nothing is lost
     assert [effect.kind for effect in verdict.effects] == [account_rate.HOLD]
-    assert account_rate.is_active(about)
-    assert not account_rate.is_active(facts())
+    assert "account_rate" in [each.name for each in pipeline.checks(pipeline.DATA, about)]
+    about.settings = facts().settings
+    assert not account_rate.is_active(about)

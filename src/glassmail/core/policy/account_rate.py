@@ -6,7 +6,7 @@ lost if all is well; nothing goes out either, until somebody has looked.
 
 from glassmail.core.ask import Ask
 from glassmail.core.model.trail import NO, Step
-from glassmail.core.model.verdict import PASS, Effect, Verdict
+from glassmail.core.model.verdict import Effect, Verdict
 from glassmail.core.policy.facts import Facts
 
 QUESTION = "session.account-rate"
@@ -14,15 +14,13 @@ HOLD = "hold"
 
 
 def is_active(facts: Facts) -> bool:
-    """Tell whether accounts have a limit."""
-    return facts.settings.account_recipients_max > 0
+    """Tell whether this client is of an account, and accounts have a limit."""
+    return bool(facts.login) and facts.settings.account_recipients_max > 0
 
 
 async def check(facts: Facts, ask: Ask) -> Verdict:
     """Count the message's recipients for the account that sends it."""
     account = facts.login
-    if not account:
-        return PASS
     taken = facts.recipients_asked - facts.recipients_refused
     held = await ask.account_sends(account, taken, facts.client.ip)
     source = f"{held.sent} recipients within the hour; {held.detail}"

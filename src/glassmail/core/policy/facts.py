@@ -121,7 +121,8 @@ class Prepared:
     """
 
     __slots__ = (
-        "environment", "offers", "plan", "rule", "size_max", "size_source", "variables", "wording",
+        "environment", "login_plan", "offers", "plan", "rule", "size_max", "size_source",
+        "variables", "wording",
     )  # fmt: skip
 
     def __init__(self, rule: RuleMatch, settings: PolicySettings) -> None:
@@ -140,6 +141,7 @@ class Prepared:
             settings.profile, settings.relay_reply, environment, version
         )
         self.plan: dict[str, tuple[Any, ...]] = {}
+        self.login_plan: dict[str, tuple[Any, ...]] = {}  # of clients who have logged in
         self.offers: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
 

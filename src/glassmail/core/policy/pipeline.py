@@ -76,7 +76,8 @@ class Named(NamedTuple):
 
     Attributes:
         is_active: whether this client's variables and the settings give the check anything to
-            ask; found out once for each rule, so that an unset check costs nothing.
+            ask; found out once for each rule, for strangers and for those who have logged in,
+            so that a check without anything to ask costs nothing.
     """
 
     name: str
@@ -136,7 +137,8 @@ PIPELINE: dict[str, tuple[Named, ...]] = {
 def checks(stage: str, facts: Facts) -> tuple[Named, ...]:
     """Return the checks that this client is asked at a stage."""
     named = PIPELINE[stage]
-    plan = facts.prepared.plan
+    prepared = facts.prepared
+    plan = prepared.login_plan if facts.login else prepared.plan
     found = plan.get(stage)
     if found is None or found[0] is not named:
         found = plan[stage] = (named, tuple(each for each in named if each.is_active(facts)))

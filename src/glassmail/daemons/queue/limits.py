@@ -18,7 +18,7 @@ LONGEST_SLEEP_S = 300.0  # a clock that jumped is noticed at least this often
 # Under load a commit waits a moment, so that more messages share it: with fewer than GATHER_FROM
 # in the last one nobody waits.
 GATHER_FROM = 3
-GATHER_S = 0.001
+GATHER_S = 0.0003
 # So do local deliveries: batches leave at most this often while others are under way, unless they
 # fill the free slots or reach GATHERED_STARTS_MAX.
 GATHER_STARTS_S = 0.010
