@@ -11,7 +11,7 @@ from glassmail.core.model.trail import NO, Step
 from glassmail.core.model.verdict import PASS, Verdict
 from glassmail.core.policy.facts import Facts
 from glassmail.core.protocol import replies
-from glassmail.core.route.rewrite import route
+from glassmail.core.route.remembered import routes
 
 QUESTION = "session.recipient"
 
@@ -21,7 +21,7 @@ def is_asked(facts: Facts, recipient: bytes) -> bool:
     settings = facts.settings
     if not settings.is_checking_recipients:
         return False
-    return route(recipient, settings.routing).channel is Channel.LOCAL
+    return routes.find(recipient, settings.routing).channel is Channel.LOCAL
 
 
 def is_active(facts: Facts) -> bool:
@@ -33,7 +33,7 @@ async def check(facts: Facts, ask: Ask) -> Verdict:
     """Refuse a recipient of our own domains that nobody answers for."""
     if not facts.settings.is_checking_recipients:
         return PASS
-    destination = route(facts.recipient, facts.settings.routing)
+    destination = routes.find(facts.recipient, facts.settings.routing)
     if destination.channel is not Channel.LOCAL:
         return PASS
     existence = await ask.account_exists(facts.recipient)

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from glassmail.core.formats.bounce import GIVEN_UP
 from glassmail.core.model.limits import REPORT_BYTES_MAX
 from glassmail.core.model.trail import Step, Trail
-from glassmail.core.route.rewrite import Channel, RoutingTables, route
+from glassmail.core.route.remembered import routes
+from glassmail.core.route.rewrite import Channel, RoutingTables
 from glassmail.core.schedule.dispatch import Group, Lane, Pass, Recipient, Start
 from glassmail.core.schedule.retry import next_attempt
 from glassmail.daemons.queue.active import Active
@@ -196,7 +197,7 @@ class Deliveries:
 
     def _routed(self, recipient: Recipient) -> Trail:
         """Tell how a recipient read back was routed: as now, or by tables that changed since."""
-        routed = route(recipient.original, self._tables)
+        routed = routes.find(recipient.original, self._tables)
         if routed.address == recipient.address:
             return routed.steps
         shown = recipient.address.decode("utf-8", "backslashreplace")

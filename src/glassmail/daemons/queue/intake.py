@@ -21,7 +21,8 @@ from glassmail.core.model.limits import (
     RECIPIENTS_MAX,
 )
 from glassmail.core.model.trail import Trail
-from glassmail.core.route.rewrite import Channel, RoutingTables, route
+from glassmail.core.route.remembered import routes
+from glassmail.core.route.rewrite import Channel, RoutingTables
 from glassmail.daemons.queue.active import Active
 from glassmail.daemons.queue.limits import HEADER_BYTES_LOOKED_AT, OPEN_BODIES_MAX
 from glassmail.daemons.queue.peers import Peer
@@ -202,7 +203,7 @@ class Intake:
             if found is None:
                 return Declined(message.ref, "Z", 54, BAD_BODY_TEXT)
             body, body_size, below = found
-        routed = [route(recipient, tables) for recipient in message.recipients]
+        routed = [routes.find(recipient, tables) for recipient in message.recipients]
         number = self._store.next_message()
         code, part = message.code, message.part
         if not code:
@@ -237,7 +238,7 @@ class Intake:
         self, failed: Active, bounce: Bounce, clock: Clock, tables: RoutingTables
     ) -> Taken:
         """Insert the bounce of a message; inside the transaction that ends the message."""
-        destination = route(bounce.recipient, tables)
+        destination = routes.find(bounce.recipient, tables)
         found = self._store.body_of(failed.id)
         assert found is not None  # the message ends in this very transaction
         body, body_size, _head = found
