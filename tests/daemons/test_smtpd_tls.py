@@ -390,3 +390,28 @@ def test_a_certificate_of_a_client(tmp_path, runner, email, is_trusted, answer):
                 assert "certificate verify failed" in source
 
     runner.run(scenario())
+
+
+@pytest.mark.covers("control/tlsserverciphers")
+@pytest.mark.parametrize(
+    ("line", "agreed"),
+    [
+        ("control/tlsserverciphers: ECDHE-ECDSA-CHACHA20-POLY1305\n", "CHACHA20-POLY1305"),
+        ("control/tlsserverciphers: ECDHE-ECDSA-AES128-GCM-SHA256\n", "AES128-GCM-SHA256"),
+        ("", "AES256-GCM-SHA384"),
+    ],
+)
+def test_the_ciphers_of_the_server(tmp_path, runner, line, agreed):
+    async def scenario():
+        async with TlsServer(tmp_path, line) as server:
+            peer = await server.plain()
+            await peer.reply()
+            await peer.say(b"EHLO x")
+            await peer.say(b"STARTTLS")
+            client = context()
+            client.maximum_version = ssl.TLSVersion.TLSv1_2
+            await peer.writer.start_tls(client)
+            assert peer.writer.get_extra_info("cipher")[0] == f"ECDHE-ECDSA-{agreed}"
+            peer.close()
+
+    runner.run(scenario())

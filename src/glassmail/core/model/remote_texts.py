@@ -6,7 +6,6 @@ Where a server's own words follow, they are qmail's `Remote host said: ` and the
 from glassmail.core.model.outcome import Outcome, Report
 from glassmail.core.model.trail import Trail
 
-OUT_OF_MEMORY = Report(Outcome.DEFERRAL, b"Out of memory. (#4.3.0)\n")
 NO_RESOURCES = Report(Outcome.DEFERRAL, b"System resources temporarily unavailable. (#4.3.0)\n")
 UNREADABLE_MESSAGE = Report(Outcome.DEFERRAL, b"Unable to read message. (#4.3.0)\n")
 UNREADABLE_CONTROLS = Report(Outcome.DEFERRAL, b"Unable to read control files. (#4.3.0)\n")
