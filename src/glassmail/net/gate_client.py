@@ -244,13 +244,11 @@ class GateClient:
     @property
     def has_blocks(self) -> bool:
         """Tell whether anybody is shut out."""
-        return len(self._blocks) > 0
+        return bool(self._blocks.by_network)
 
     def block_of(self, ip: bytes) -> tuple[str, str] | None:
         """Return the block that an address is under: network and reason."""
-        if not len(self._blocks):
-            return None
-        address = address_of(ip)
+        address = address_of(ip) if self._blocks.by_network else None
         if address is None:
             return None
         now = time.time()

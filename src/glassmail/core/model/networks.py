@@ -105,33 +105,37 @@ _LOOPBACK_V6 = Network(V6, 128, 1)
 
 
 class NetworkTable(Generic[T]):
-    """Values by network; a look-up costs one dictionary look-up for each length in use."""
+    """Values by network; a look-up costs one dictionary look-up for each length in use.
+
+    Attributes:
+        by_network: the values themselves, to be read only.
+    """
 
     def __init__(self) -> None:
-        self._values: dict[Network, T] = {}
+        self.by_network: dict[Network, T] = {}
         self._lengths: dict[tuple[int, int], int] = {}  # (family, prefix) -> how many
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self.by_network)
 
     def get(self, network: Network) -> T | None:
         """Return what stands for exactly this network."""
-        return self._values.get(network)
+        return self.by_network.get(network)
 
     def values(self) -> list[T]:
         """Return all values, the oldest first."""
-        return list(self._values.values())
+        return list(self.by_network.values())
 
     def put(self, network: Network, value: T) -> None:
         """Set the value of a network."""
-        if network not in self._values:
+        if network not in self.by_network:
             length = (network.family, network.prefix)
             self._lengths[length] = self._lengths.get(length, 0) + 1
-        self._values[network] = value
+        self.by_network[network] = value
 
     def drop(self, network: Network) -> bool:
         """Forget a network; False when it was not there."""
-        if self._values.pop(network, None) is None:
+        if self.by_network.pop(network, None) is None:
             return False
         length = (network.family, network.prefix)
         self._lengths[length] -= 1
@@ -141,7 +145,7 @@ class NetworkTable(Generic[T]):
 
     def clear(self) -> None:
         """Forget everything."""
-        self._values.clear()
+        self.by_network.clear()
         self._lengths.clear()
 
     def holding(self, address: Network) -> list[T]:
@@ -149,7 +153,7 @@ class NetworkTable(Generic[T]):
         found = []
         for family, prefix in self._lengths:
             if family == address.family and prefix <= address.prefix:
-                value = self._values.get(wider(address, prefix))
+                value = self.by_network.get(wider(address, prefix))
                 if value is not None:
                     found.append(value)
         return found

@@ -52,6 +52,7 @@ _SHOWN_BYTES = 200  # of a refused command line
 _DATA_BEGINS = DataBegins()
 _RESET = Reset()
 _QUIT = Quit()
+_SERVERS_TURN = (State.CONNECTED, State.HANDSHAKE)
 _SILENT = (State.CLOSED, State.CONNECTED, State.HANDSHAKE)
 
 
@@ -126,7 +127,7 @@ class SmtpServer(SecurityCommands):
     @property
     def is_awaiting_reply(self) -> bool:
         """Tell whether an event waits for its reply: it is our turn, not the client's."""
-        return self._awaited is not None or self.state in (State.CONNECTED, State.HANDSHAKE)
+        return self._awaited is not None or self.state in _SERVERS_TURN
 
     # --- replies -------------------------------------------------------------------------------
 
