@@ -110,8 +110,12 @@ class Site:
     def start(self):
         """Serve, and wait for `ready`."""
         self.launch()
-        until(self._is_ready_or_dead, "glass serve is ready", READY_S)
-        assert self.server.poll() is None, f"exit {self.server.returncode}: {self.complaints()}"
+        try:
+            until(self._is_ready_or_dead, "glass serve is ready", READY_S)
+            assert self.server.poll() is None, f"exit {self.server.returncode}: {self.complaints()}"
+        except BaseException:
+            self.close()  # whoever made the site may not have it yet
+            raise
         return self
 
     def launch(self):
