@@ -162,7 +162,7 @@ def test_each_user_gets_his_mail_from_a_worker_of_his_own(site, mode):
     assert len(new(joe)) == 39
     assert len(new(ann)) == 1
     ((name, content),) = new(ann).items()
-    assert name.startswith("1795187040.M1R1.")
+    assert name.startswith("1795187040.M1R1C")
     assert content.startswith(b"Return-Path: <sender@src.test>\nDelivered-To: ann@x.test\nRece")
     assert list((joe / "Maildir" / "tmp").iterdir()) == []
     assert {path.stat().st_uid for path in (joe / "Maildir" / "new").iterdir()} == {UID}

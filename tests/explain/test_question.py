@@ -46,8 +46,8 @@ def readings(text, **more):
         ("192.0.2.7", ("client", "192.0.2.7")),
         ("<joe@here.test>", ("address", "joe@here.test")),
         ("4XyZ12abc", ("remote_id", "4XyZ12abc")),
-        ("1795176000.M5R0.mx.here.test,S=900,W=920:2,S", ("message", 5)),
-        ("new/1795176000.M5R0.mx.here.test,S=900,W=920", ("message", 5)),
+        ("1795176000.M5R0C71L0.mx.here.test,S=900,W=920:2,S", ("message", 5)),
+        ("new/1795176000.M5R0C71L0.mx.here.test,S=900,W=920", ("message", 5)),
         ("end msg 7", ("message", 7)),
         ("info msg 7: bytes 900 from <a@src.test> qp 7 uid 995", ("message", 7)),
         ("starting delivery 3: msg 7 to local joe@here.test", ("message", 7)),
@@ -117,7 +117,7 @@ def test_a_known_text_without_names_still_means_something():
 
 def test_a_file_of_a_maildir(tmp_path):
     (tmp_path / "new").mkdir()
-    path = tmp_path / "new" / "1795176000.M5R0.mx.here.test,S=900,W=920"
+    path = tmp_path / "new" / "1795176000.M5R0C71L0.mx.here.test,S=900,W=920"
     path.write_bytes(b"Delivered-To: joe@here.test\nReceived: (qmail 5 invoked by uid 7); "
                      b"20 Nov 2026 12:00:00 -0000\nMessage-ID: <9@x>\n\n"
                      b"other@body.test\n")  # fmt: skip

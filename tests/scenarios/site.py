@@ -95,7 +95,12 @@ class Site:
 
     def arrived(self, address, count=1):
         """Wait for so many messages and return them."""
-        until(lambda: len(self.files(address)) >= count, f"{count} messages for {address}")
+        try:
+            until(lambda: len(self.files(address)) >= count, f"{count} messages for {address}")
+        except AssertionError as error:
+            names = [path.name for path in self.files(address)]
+            error.add_note("\n".join((*names, *self.log_lines()[-20:], self.complaints())))
+            raise
         return self.messages(address)
 
     def log_lines(self, name="send"):

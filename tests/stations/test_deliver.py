@@ -32,7 +32,7 @@ def test_default_delivery_into_the_maildir(home):
     top = b"Return-Path: <sender@src.test>\nDelivered-To: joe@virt.test\n"
     assert content == top + HEAD + BODY
     size = len(content)
-    assert name == f"1795187040.M5R0.mx.test,S={size},W={size + content.count(10)}"
+    assert name == f"1795187040.M5R0C0.mx.test,S={size},W={size + content.count(10)}"
     path = os.fsdecode(home.path) + "/./Maildir/new/" + name
     assert report.steps[-1].source == path
     assert all(step.question in QUESTIONS for step in report.steps)
@@ -66,6 +66,13 @@ def test_a_repeated_delivery_writes_nothing_again(home):
     assert home.new() == before
     assert answers(report, "delivery.maildir") == [(b"./Maildir/", "already there")]
     assert list((home.directory / "Maildir" / "tmp").iterdir()) == []
+
+
+def test_a_queue_whose_numbers_began_anew_takes_no_name_that_is_there(home):
+    home.maildir()
+    home.deliver(dash=b"", code=71)
+    home.deliver(dash=b"", code=72)  # the same second, message and recipient number
+    assert len(home.new()) == 2
 
 
 @pytest.mark.covers("program-exit/0", "program-exit/99")

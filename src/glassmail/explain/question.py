@@ -193,8 +193,8 @@ def remote_id(name: str) -> Query:
     return Query(("remote_id",), text=name)
 
 
-# Files of ours: `1795187041.M5R0.mx.example.test,S=900,W=920` (stations.deliver_files): when the
-# message was accepted, its number, the recipient's.
+# Files of ours: `1795187041.M5R0C71L0.mx.example.test,S=900,W=920` (stations.deliver_files): when
+# the message was accepted, its number, the recipient's, the trace code's, the instruction's.
 _OUR_FILE = re.compile(r"([0-9]{9,11})\.M([0-9]{1,18})R[0-9]{1,9}[.a-zA-Z-]\S*")
 _KEPT_NS = 30 * 86_400_000_000_000  # no message stays in the queue for so long
 

@@ -94,7 +94,9 @@ class Files:
             wire_size = size + top.count(b"\n") + letter.wire_extra()
         except LetterError as error:
             raise MaildirError(CANNOT_READ, str(error)) from error
-        stem = b"%d.M%dR%d%b" % (task.born, task.message, task.number, line)
+        # The trace code keeps a queue whose numbers began anew (its database was lost) from
+        # taking the name of a message that lies here.
+        stem = b"%d.M%dR%dC%d%b" % (task.born, task.message, task.number, task.code, line)
         return final_name(stem, self._terms.host_name, size, wire_size)
 
     def commit(self) -> Generator[Commit, None, MaildirError | None]:

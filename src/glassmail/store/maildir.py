@@ -7,9 +7,10 @@ Purpose:
 
 Always:
     - A name in new/ or cur/ proves that the data of that file is durable, since `publish` comes
-      after the sync. The name is made from message and recipient number, so a repeated delivery
-      finds it (`is_there`) and writes nothing. The name in tmp/ is new for every attempt: two
-      attempts never share a file.
+      after the sync. The name is made from the message's number and trace code and the
+      recipient's number, so a repeated delivery finds it (`is_there`) and writes nothing, and
+      a queue whose numbers began anew takes no name that is there. The name in tmp/ is new for
+      every attempt: two attempts never share a file.
     - Files are made with O_EXCL and O_NOFOLLOW, relative to descriptors (store.maildir_folders).
 
 Texts are qmail-local's (qmail-local.c maildir, maildir_child).
