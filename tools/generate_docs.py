@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import get_args
 
+from glassmail.admin.doctor import AREAS
 from glassmail.core.model import remote_texts
 from glassmail.core.model.outcome import Report
 from glassmail.core.model.questions import (
@@ -46,7 +47,7 @@ _KINDS = {
     Kind.MAP: "`key:value`, a line each",
     Kind.RAW: "a format of its own",
 }
-_AREAS = (
+_STATIONS = (
     ("The SMTP session", session),
     ("The queue", queueing),
     ("Routing, users and dot-qmail files", routing),
@@ -137,7 +138,7 @@ def questions_page() -> str:
         "What `glass trace` and `glass why` print: each decision is a trail of these questions, "
         "each with its answer and the source of the answer. The id stands in `--json` output.",
     )
-    for title, area in _AREAS:
+    for title, area in _STATIONS:
         questions: Iterable[Question] = area.QUESTIONS.values()
         lines += [f"## {title}", ""]
         for question in questions:
@@ -242,6 +243,20 @@ def explanations_page() -> str:
     return _page(lines)
 
 
+def doctor_page() -> str:
+    """What `glass doctor` looks at: admin/doctor.py."""
+    lines = _head(
+        "What the doctor looks at",
+        "`glass doctor` looks at a site, whether it is served or not, changes nothing and asks no "
+        "other host. Each finding has a weight: `fault`, `warning`, or `cannot tell` for what the "
+        "asker's rights or another fault keep it from seeing. In the order in which faults should "
+        "be mended:",
+    )
+    lines += ["| area | question |", "|---|---|"]
+    lines += [f"| {name} | {area.sentence} |" for name, area in AREAS.items()]
+    return _page(lines)
+
+
 def remote_functions() -> dict[str, Callable[..., bytes | Report]]:
     """The texts of remote delivery that are made from what the other server said."""
     return {
@@ -273,6 +288,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands_page,
     "rules.md": rules_page,
     "explanations.md": explanations_page,
+    "doctor.md": doctor_page,
 }
 
 
@@ -301,7 +317,7 @@ def _man_pages() -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Write the pages, or compare them; return the exit status."""
-    assert {q for _title, area in _AREAS for q in area.QUESTIONS} == set(QUESTIONS)
+    assert {q for _title, area in _STATIONS for q in area.QUESTIONS} == set(QUESTIONS)
     if arguments == ["--check"]:
         names = stale()
         for name in names:

@@ -34,8 +34,6 @@ def details(site: Site, name: bytes) -> dict[str, Any]:
     assert entry is not None  # or there were no domain
     lines = _lines(site, name)
     limits = limits_files.read(site, domain)
-    with as_user(*domain.owner):
-        broken = list(site.writer.read(domain).broken.values())
     return {
         **summary(site, entry.domain, entry.real),
         "alias_domains": [_text(a) for a in virtual_domains.aliases_of(site, domain.name)],
@@ -45,8 +43,13 @@ def details(site: Site, name: bytes) -> dict[str, Any]:
         "lines": [f"users/assign:{entry.line}", *lines.values()],
         "limits": limit_words(limits),
         "switched_off": [_text(word) for word, flag in SERVICES.items() if limits.disabled & flag],
-        "problems": [*_problems(lines), *_unfinished(site, domain), *broken],
+        "problems": _problems(site, domain, lines),
     }
+
+
+def problems(site: Site, name: bytes) -> list[str]:
+    """Tell what is amiss with a domain; raises AccountError, EditError, ControlError."""
+    return _problems(site, site.domain(name), _lines(site, name))
 
 
 def catch_all_words(line: bytes) -> str:
@@ -99,7 +102,13 @@ def _lines(site: Site, name: bytes) -> dict[str, str]:
     return found
 
 
-def _problems(lines: dict[str, str]) -> list[str]:
+def _problems(site: Site, domain: Domain, lines: dict[str, str]) -> list[str]:
+    with as_user(*domain.owner):
+        broken = site.writer.read(domain).broken.values()
+    return [*_of_lines(lines), *_unfinished(site, domain), *broken]
+
+
+def _of_lines(lines: dict[str, str]) -> list[str]:
     problems = []
     if "locals" in lines:
         problems.append(f"{lines['locals']}: mail goes to users of this host, not to the mailboxes")

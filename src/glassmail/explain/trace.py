@@ -12,6 +12,8 @@ Always:
     - The server need not run; when it does, tables that it holds in an older state are told.
 """
 
+from collections.abc import Iterable, Iterator
+
 from glassmail.core.formats.control import show
 from glassmail.core.model.address import fold
 from glassmail.core.model.limits import TRAIL_STEPS_MAX
@@ -26,7 +28,7 @@ from glassmail.settings.place import Place
 from glassmail.stations.resolve import sources_of
 from glassmail.store.control import take_snapshot
 
-__all__ = ["Hop", "Inquiry", "Trace", "trace_address"]
+__all__ = ["Hop", "Inquiry", "Trace", "trace_address", "trace_files"]
 
 FILES_ONLY = Inquiry()
 
@@ -39,12 +41,21 @@ def trace_address(place: Place, address: bytes, inquiry: Inquiry = FILES_ONLY) -
         OSError, DaemonsError: users/daemons cannot be used.
         DnsServersError: control/dnsserver cannot be used.
     """
+    (trace,) = trace_files(place, (address,), inquiry)
+    hops = trace.hops
+    return Trace((_with_the_server(hops[0], compare(place), hops), *hops[1:]))
+
+
+def trace_files(
+    place: Place, addresses: Iterable[bytes], inquiry: Inquiry = FILES_ONLY
+) -> Iterator[Trace]:
+    """Tell it of many addresses; what a running server holds is not asked. Raises as above."""
     settings = take_snapshot(place.control)
     sources = sources_of(place, settings.line("breakcharacter"))
-    running = compare(place)
     with Network(settings, inquiry) as network:
-        hops = _follow(Walk(place, settings, sources, network, inquiry), address)
-    return Trace((_with_the_server(hops[0], running, hops), *hops[1:]))
+        walk = Walk(place, settings, sources, network, inquiry)
+        for address in addresses:
+            yield Trace(tuple(_follow(walk, address)))
 
 
 def _follow(walk: Walk, address: bytes) -> list[Hop]:
@@ -78,7 +89,7 @@ def _loop(draft: Draft) -> Hop:
     return draft.end(decision, State.PROBLEM, advise("loop", address=address))
 
 
-def _with_the_server(hop: Hop, running: Running, hops: list[Hop]) -> Hop:
+def _with_the_server(hop: Hop, running: Running, hops: tuple[Hop, ...]) -> Hop:
     """Add what the running server does differently from what the files say."""
     hop = hop._replace(
         steps=(*running.steps, *hop.steps), warnings=(*hop.warnings, *running.notes)

@@ -114,6 +114,11 @@ class ClientRules:
         self.on_change()
 
 
+def read_rules(path: str) -> TcpRules:
+    """Read the rules that count now; raises ControlError when they cannot be used."""
+    return _read(path, _stamps(path))
+
+
 def _stamps(path: str) -> tuple[_Stamp, _Stamp]:
     return _stamp(path), _stamp(path + ".cdb")
 

@@ -12,6 +12,7 @@ from glassmail.core.protocol import replies
 from glassmail.core.route.rcpthosts import is_allowed
 
 QUESTION = "session.relayclient"
+BLANK = 'RELAYCLIENT is a blank, taken as empty: write RELAYCLIENT=""'
 
 
 def final_recipient(facts: Facts, recipient: bytes) -> bytes:
@@ -40,6 +41,9 @@ async def check(facts: Facts, ask: Ask) -> Verdict:
 
 def _source(facts: Facts) -> str:
     value = facts.environment[RELAYCLIENT]
-    if value and not value.strip():
-        return f'{facts.rule.source} (RELAYCLIENT is a blank, taken as empty: write RELAYCLIENT="")'
-    return facts.rule.source
+    return f"{facts.rule.source} ({BLANK})" if is_blank(value) else facts.rule.source
+
+
+def is_blank(value: bytes) -> bool:
+    """Tell whether a value of RELAYCLIENT is blanks that its writer meant to be empty."""
+    return bool(value) and not value.strip()

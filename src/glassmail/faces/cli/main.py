@@ -15,6 +15,7 @@ VERBS = {
     "status": "status",
     "trace": "trace",
     "why": "why",
+    "doctor": "doctor",
     "policy": "policy",
     "domain": "domain",
     "user": "user",
@@ -51,7 +52,7 @@ def glass() -> None:
     """A mail server you can see through.
 
     Start with `glass init`, then `glass serve`. Ask `glass trace ADDRESS` what would happen to a
-    message, and `glass why CODE|ADDRESS|MESSAGE-ID` what did.
+    message, `glass why CODE|ADDRESS|MESSAGE-ID` what did, and `glass doctor` what is wrong here.
     """
 
 
