@@ -202,3 +202,23 @@ def test_lookups_go_on_while_passwords_are_checked(place, context):  # noqa: F81
         kinds = [type(decode(channel.receive()[0])) for _ in range(51)]
         channel.close()
     assert kinds.index(Found) < 10
+
+
+def as_somebody_nice(work):
+    """Do something with a niceness of 10 and without root's rights; return the exit code."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.nice(10)
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_site_that_was_started_below_nice_judges_logins_too():
+    assert as_somebody_nice(keeper_logins._yield_to_others) == 0

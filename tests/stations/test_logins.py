@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import os
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -117,6 +118,14 @@ def test_a_mailbox_without_relay_logs_in_but_does_not_relay(place):
     rewrite(place, lambda account: account._replace(flags=Flag.NO_RELAY))
     fact = log_in(place, TAMMY, b"secret")
     assert (fact.answer, fact.may_relay) == (YES, False)
+
+
+def test_a_domain_of_a_user_that_this_server_does_not_work_for_is_cannot_tell(place):
+    theirs = sources(place)
+    theirs = theirs._replace(users=replace(theirs.users, only_uid=os.geteuid() + 1))
+    secret = find_secret(TAMMY, theirs, b"", NOW)
+    assert secret.answer == UNKNOWN
+    assert f"this is uid {os.geteuid()}" in secret.source
 
 
 def test_a_closed_domain_is_cannot_tell(place):

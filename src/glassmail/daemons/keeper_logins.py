@@ -237,8 +237,13 @@ class Logins:
 
 
 def _yield_to_others() -> None:
-    """Let sessions go before passwords: a thread of Linux has a niceness of its own."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+    """Let sessions go before passwords: a thread of Linux has a niceness of its own.
+
+    A site that was started below `nice` keeps what it was given: only root may lower it.
+    """
+    thread = threading.get_native_id()
+    niceness = max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread))
+    os.setpriority(os.PRIO_PROCESS, thread, niceness)
 
 
 def _message(ref: int, fact: LoginFact) -> LoggedIn:

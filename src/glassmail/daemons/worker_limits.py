@@ -22,7 +22,8 @@ def restore() -> None:
     """Take our limits and our scheduling off this process, which will run others' programs."""
     _soft(resource.RLIMIT_DATA, resource.RLIM_INFINITY)
     _soft(resource.RLIMIT_NOFILE, DESCRIPTORS_OF_PROGRAMS)
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    if os.sched_getscheduler(0) == os.SCHED_BATCH:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _soft(kind: int, wanted: int) -> None:

@@ -26,6 +26,7 @@ from glassmail.core.formats import auth_cdb, shadow
 from glassmail.core.formats.cdb import CdbError
 from glassmail.core.formats.control import show
 from glassmail.core.formats.vpasswd import Flag
+from glassmail.core.model.outcome import Outcome
 from glassmail.core.model.system_errors import error_text
 from glassmail.core.model.trail import NO, UNKNOWN, YES
 from glassmail.core.policy.login import account_name
@@ -142,9 +143,9 @@ def _in_vpopmail(user: bytes, sources: LoginSources) -> Secret:
         return Secret(NO, address, "control/virtualdomains (no domain of ours)")
     found = find_user(destination.address.rpartition(b"@")[0], sources.users)
     if found.user is None or found.user.ext != local:
-        unknown = [step.source for step in found.steps if step.answer == UNKNOWN]
-        answer = UNKNOWN if unknown else NO
-        return Secret(answer, address, unknown[0] if unknown else "users/cdb (no such domain)")
+        if found.report is not None and found.report.outcome is Outcome.DEFERRAL:
+            return Secret(UNKNOWN, address, found.steps[-1].source)
+        return Secret(NO, address, "users/cdb (no such domain)")
     mailbox = find_mailbox(found.user.home, local)
     account = mailbox.account
     if account is None:

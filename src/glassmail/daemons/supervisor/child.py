@@ -87,9 +87,11 @@ def _work_in_batches() -> None:
     """Let a daemon finish its turn before one that was woken by it runs (sched(7), SCHED_BATCH).
 
     What was handed on meanwhile is then taken in one turn, with warm caches. It lowers no
-    priority, and whoever runs programs takes it off again (worker_limits.restore).
+    priority, and whoever runs programs takes it off again (worker_limits.restore). A site that
+    was started with a policy of its own keeps that (chrt, systemd's CPUSchedulingPolicy).
     """
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    if os.sched_getscheduler(0) == os.SCHED_OTHER:
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _reset_signals() -> None:
