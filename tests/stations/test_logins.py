@@ -122,7 +122,7 @@ def test_a_mailbox_without_relay_logs_in_but_does_not_relay(place):
 
 def test_a_domain_of_a_user_that_this_server_does_not_work_for_is_cannot_tell(place):
     theirs = sources(place)
-    theirs = theirs._replace(users=replace(theirs.users, only_uid=os.geteuid() + 1))
+    theirs = replace(theirs, users=replace(theirs.users, only_uid=os.geteuid() + 1))
     secret = find_secret(TAMMY, theirs, b"", NOW)
     assert secret.answer == UNKNOWN
     assert f"this is uid {os.geteuid()}" in secret.source
