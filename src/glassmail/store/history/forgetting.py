@@ -13,7 +13,6 @@ Always:
 
 import os
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -154,7 +153,7 @@ def _in_some(
     for number, data in db.execute("SELECT id,data FROM record WHERE id BETWEEN ? AND ?", ends):
         try:
             raw = schema.unpacked(data)
-        except zlib.error:
+        except schema.HistoryError:
             continue  # a damaged record: why cannot read it either
         masked = masked_record(raw, pattern, needles)
         if masked is not None:

