@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from tests.scenarios.site import ONE_USER, USERS, free_ports
+from tests.scenarios.site import ONE_USER, TAMMY, USERS, free_ports
 from tests.scenarios.waiting import until
 
 FRESH = "ann@fresh.test"
@@ -110,3 +110,16 @@ def test_vpopmaild_below_serve(make_site, flavour):
             assert (status.st_uid, status.st_gid) == (owner.st_uid, owner.st_gid), path
         site.stop()
         assert file.readline() == b""
+
+
+@pytest.mark.covers("control/breakcharacter")
+def test_what_parts_a_mailbox_and_its_extension_is_the_same_for_acceptance_and_delivery(make_site):
+    site = make_site(ONE_USER)
+    site.control("tcp.smtp", ":allow\n")
+    site.control("breakcharacter", "+\n")
+    site.start()
+    site.send("tammy+news@example.test")
+    site.arrived(TAMMY)
+    with pytest.raises(smtplib.SMTPResponseException) as refused:
+        site.send("tammy-news@example.test")
+    assert refused.value.smtp_code == 550

@@ -33,7 +33,7 @@ def test_default_delivery_into_the_maildir(home):
     assert content == top + HEAD + BODY
     size = len(content)
     assert name == f"1795187040.M5R0C0.mx.test,S={size},W={size + content.count(10)}"
-    path = os.fsdecode(home.path) + "/./Maildir/new/" + name
+    path = os.fsdecode(home.path) + "/Maildir/new/" + name
     assert report.steps[-1].source == path
     assert all(step.question in QUESTIONS for step in report.steps)
 

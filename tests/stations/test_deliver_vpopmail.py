@@ -45,11 +45,21 @@ def test_into_the_mailbox_which_is_made_when_missing(domain):
     top = b"Return-Path: <sender@src.test>\nDelivered-To: bob@example.com\n"
     assert content == top + HEAD + BODY
     assert f",S={len(content)},W=" in name
-    assert answers(report, "delivery.program") == [(LINE[1:-1], "exit 0")]
+    assert answers(report, "delivery.program") == [(LINE[2:-1], "exit 0")]
     before = domain.mailbox("bob")
     assert domain.to(b"bob", attempt=1)[0] is K
     assert domain.mailbox("bob") == before
     assert domain.to(b"bob-news")[0] is K  # the part before the first `-`
+
+
+@pytest.mark.covers("control/breakcharacter")
+def test_the_break_character_of_the_site(domain):
+    domain.account("bob")
+    domain.terms = domain.terms._replace(break_character=b"+")
+    assert domain.to(b"bob+news")[0] is K
+    assert domain.to(b"bob-news")[0] is D
+    domain.terms = domain.terms._replace(break_character=b"")
+    assert domain.to(b"bob+news")[0] is D
 
 
 def test_for_nobody(domain):

@@ -23,6 +23,7 @@ class TermsNow(Message, tag="terms"):
     refuses_programs: bool
     own_directories: tuple[bytes, ...]
     environment: tuple[tuple[bytes, bytes], ...]
+    break_character: bytes = b"-"
 
 
 class Assignment(Message, tag="assignment"):

@@ -30,4 +30,5 @@ def terms_of(settings: Snapshot, place: Place, refuses_programs: bool) -> TermsN
         refuses_programs=refuses_programs,
         own_directories=(own, QMAIL_BIN, installed),
         environment=() if is_usual else ((ROOT_VARIABLE.encode(), root),),
+        break_character=settings.line("breakcharacter")[:1],
     )

@@ -48,8 +48,8 @@ from glassmail.daemons.worker_child import Child, bounded
 from glassmail.daemons.worker_queue import QueueLine
 from glassmail.net.blocking import BlockingChannel
 from glassmail.net.messages import encode
-from glassmail.stations.deliver import deliver
-from glassmail.stations.deliver_cache import DotQmailCache
+from glassmail.stations.deliver import Looks, deliver
+from glassmail.stations.deliver_cache import Glance
 from glassmail.stations.deliver_report import LOCAL_CRASHED
 from glassmail.stations.deliver_requests import Forward
 from glassmail.stations.deliver_wants import Alone, Commit, Course, Task, Terms
@@ -90,7 +90,8 @@ class Worker:
         self._rights = (os.getuid(), os.getgid())
         self._queue = QueueLine(queue_path)
         self._folders = Folders()
-        self._cache = DotQmailCache()
+        self._glance = Glance(self._folders)
+        self._looks = Looks(self._glance.find, self._glance.decide)
         self._terms: Terms | None = None
         self._told_devices: set[int] = set()
         self._staged: list[Entry] = []  # written, not yet told
@@ -149,8 +150,9 @@ class Worker:
         self, message: TermsNow | Works | Publish | MayRun, descriptors: tuple[int, ...]
     ) -> None:
         if isinstance(message, Works):
-            for work in message.works:
-                self._begin(work, descriptors[0] if descriptors else -1)
+            with self._glance:
+                for work in message.works:
+                    self._begin(work, descriptors[0] if descriptors else -1)
         elif isinstance(message, Publish):
             self._publish(message)
         elif isinstance(message, MayRun):
@@ -164,6 +166,7 @@ class Worker:
                 message.refuses_programs,
                 message.own_directories,
                 message.environment,
+                message.break_character,
             )
 
     def _begin(self, work: Work, descriptor: int) -> None:
@@ -176,7 +179,7 @@ class Worker:
                 user, given.local, given.host, work.sender, letter, work.message, given.number,
                 given.key, work.born, work.code, work.part, work.attempt,
             )  # fmt: skip
-            course = deliver(task, self._terms, self._folders, self._cache.find)
+            course = deliver(task, self._terms, self._folders, self._looks)
             self._advance(UnderWay(given.task, task, course))
 
     # --- deliveries -----------------------------------------------------------------------------

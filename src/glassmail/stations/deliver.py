@@ -27,8 +27,9 @@ from glassmail.core.model.trail import NO, Step
 from glassmail.core.route.dot_qmail import is_looping, refusal
 from glassmail.core.route.users import User
 from glassmail.stations import deliver_vpopmail
+from glassmail.stations.accounts import vdelivermail_line
 from glassmail.stations.deliver_files import Files
-from glassmail.stations.deliver_programs import Lines
+from glassmail.stations.deliver_programs import Decide, Lines
 from glassmail.stations.deliver_report import (
     CRASHED,
     TIMED_OUT,
@@ -46,7 +47,19 @@ from glassmail.store.maildir import Folders, MaildirError
 
 STICKY = b"Warning: home directory is sticky.\n"  # qmail-local.c checkhome, with -n
 
-Finder = Callable[[User, bytes, bool], DotQmailFound]
+
+class Looks(NamedTuple):
+    """How a delivery looks at the files of its user.
+
+    Attributes:
+        find: finds the instructions; given the user, the default delivery and whether the
+            message is looping.
+        decide: decides on a program line; given the line, HOME, EXT, HOST and what parts a
+            mailbox and its extension.
+    """
+
+    find: Callable[[User, bytes, bool], DotQmailFound]
+    decide: Decide
 
 
 def find_now(user: User, default_delivery: bytes, looping: bool) -> DotQmailFound:
@@ -54,26 +67,28 @@ def find_now(user: User, default_delivery: bytes, looping: bool) -> DotQmailFoun
     return find_dot_qmail(user, False, default_delivery, is_looping=looping)
 
 
-def deliver(task: Task, terms: Terms, folders: Folders, finder: Finder = find_now) -> Course:
+NOW = Looks(find_now, vdelivermail_line)
+
+
+def deliver(task: Task, terms: Terms, folders: Folders, looks: Looks = NOW) -> Course:
     """Carry one delivery out; the generator's value is its Report.
 
     Args:
         task: the message and the recipient.
         terms: the site's rules.
         folders: Maildirs that the process has open.
-        finder: finds the user's instructions; given the user, the default delivery and whether
-            the message is looping.
+        looks: how it looks at the files of its user.
     """
     steps: list[Step] = []
     files = Files(task, terms, folders, steps)
-    lines = Lines(task, terms, files, steps)
+    lines = Lines(task, terms, files, steps, looks.decide)
     try:
         header = task.letter.start(HEADER_SCAN_BYTES_MAX)
     except LetterError as error:
         text = b"Unable to read message: " + str(error).encode() + b". (#4.3.0)\n"
         return Report(Outcome.DEFERRAL, text)
     looping = is_looping(header, lines.delivered_to)
-    found = finder(task.user, terms.default_delivery, looping)
+    found = looks.find(task.user, terms.default_delivery, looping)
     steps.extend(found.steps)
     if found.report is not None or found.dot_qmail is None:
         report = found.report or Report(Outcome.DEFERRAL, b"")

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import cached_property
 
 from glassmail.core.formats.control import show
@@ -19,6 +19,7 @@ from glassmail.core.route.delivery_environment import (
     return_path_line,
 )
 from glassmail.stations import deliver_own, programs
+from glassmail.stations.accounts import VDelivery
 from glassmail.stations.deliver_files import Files
 from glassmail.stations.deliver_report import ONE_USER, StopDeliveryError
 from glassmail.stations.deliver_requests import Forward, Look, Run
@@ -29,12 +30,17 @@ from glassmail.store.letter import LetterError
 from glassmail.store.maildir import CANNOT_READ
 from glassmail.store.mbox import MboxError, append
 
+Decide = Callable[[bytes, bytes, bytes, bytes, bytes], VDelivery | None]
+
 
 class Lines:
     """How the lines of one delivery are carried out that are no plain Maildir lines."""
 
-    def __init__(self, task: Task, terms: Terms, files: Files, steps: list[Step]) -> None:
+    def __init__(
+        self, task: Task, terms: Terms, files: Files, steps: list[Step], decide: Decide
+    ) -> None:
         self.task = task
+        self.decide = decide  # on a program line, as vdelivermail_line does
         self.terms = terms
         self.files = files
         self.steps = steps
@@ -110,7 +116,9 @@ class Lines:
 
     def below_home(self, path: bytes) -> bytes:
         """Make a path of a dot-qmail line absolute: it is meant from the home."""
-        return path if path.startswith(b"/") else self.task.user.home + b"/" + path
+        if path.startswith(b"/"):
+            return path
+        return self.task.user.home + b"/" + path.removeprefix(b"./")
 
     def _go_alone(self) -> Generator[Want, None, None]:
         """Get to where blocking is allowed; the lines before are finished first, as in qmail."""

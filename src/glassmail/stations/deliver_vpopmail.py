@@ -13,7 +13,7 @@ from glassmail.core.model.limits import HEADER_SCAN_BYTES_MAX
 from glassmail.core.model.trail import NO, YES, Step
 from glassmail.core.route.dot_qmail import is_looping
 from glassmail.stations import deliver_quota
-from glassmail.stations.accounts import VDelivery, VKind, vdelivermail_line
+from glassmail.stations.accounts import VDelivery, VKind
 from glassmail.stations.deliver_programs import Lines
 from glassmail.stations.deliver_report import program_verdict
 from glassmail.stations.deliver_requests import Forward
@@ -34,7 +34,8 @@ def program_line(lines: Lines, command: bytes, mark: bytes) -> Generator[Want, N
         mark: tells files of this line from those of others in their names.
     """
     user = lines.task.user
-    decision = vdelivermail_line(command, user.home, user.ext, lines.task.host)
+    parting = lines.terms.break_character
+    decision = lines.decide(command, user.home, user.ext, lines.task.host, parting)
     if decision is None:
         return (yield from lines.program(command, user.home))
     ended = yield from _carry_out(lines, decision, mark)

@@ -56,6 +56,7 @@ class Terms(NamedTuple):
         environment: further variables of programs; those of qmail-local come over them.
         own_directories: where our own commands lie; a line that names one of them there, or
             without a directory, needs no process.
+        break_character: what parts a mailbox and its extension; empty: nothing does.
     """
 
     default_delivery: bytes
@@ -65,6 +66,7 @@ class Terms(NamedTuple):
     refuses_programs: bool = False
     own_directories: tuple[bytes, ...] = ()
     environment: tuple[tuple[bytes, bytes], ...] = ()
+    break_character: bytes = b"-"
 
 
 class Commit:

@@ -12,7 +12,7 @@ import os
 import stat as stat_module
 import time
 
-from glassmail.core.model.system_errors import is_temporary
+from glassmail.core.model.system_errors import is_temporary, words_of
 
 FOLDERS_MAX = 128  # Maildirs kept open by a process, two descriptors each
 FOLDER_CHECK_S = 1.0  # how long tmp/ and new/ of an unmoved Maildir are believed to be the same
@@ -24,12 +24,6 @@ TEMPORARY = b"Temporary error on maildir delivery. (#4.3.0)\n"
 
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_PLACE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-def words_of(error: Exception) -> str:
-    """What went wrong, without the number and the path that Python adds to an OSError."""
-    words = error.strerror if isinstance(error, OSError) else ""
-    return (words or str(error)).lower()
 
 
 class MaildirError(Exception):
@@ -67,7 +61,7 @@ class Folder:
             root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             text = TEMPORARY if is_temporary(error) else CANNOT_ENTER
-            raise MaildirError(text, words_of(error)) from error
+            raise MaildirError(text, words_of(error).lower()) from error
         try:
             self._identity = _identity(os.fstat(root))
             self.tmp = os.open(b"tmp", _OPEN_PLACE, dir_fd=root)
@@ -77,7 +71,8 @@ class Folder:
                 os.close(self.tmp)
                 raise
         except OSError as error:
-            raise MaildirError(TEMPORARY, f"{words_of(error)}: {os.fsdecode(path)}") from error
+            reason = f"{words_of(error).lower()}: {os.fsdecode(path)}"
+            raise MaildirError(TEMPORARY, reason) from error
         finally:
             os.close(root)
         self.device = os.fstat(self.new).st_dev
@@ -109,7 +104,7 @@ class Folder:
         except FileNotFoundError:
             return name in self._names_in_cur()
         except OSError as error:
-            raise MaildirError(TEMPORARY, words_of(error)) from error
+            raise MaildirError(TEMPORARY, words_of(error).lower()) from error
         return True
 
     def _names_in_cur(self) -> set[bytes]:
@@ -123,7 +118,7 @@ class Folder:
         except FileNotFoundError:
             return set()
         except OSError as error:  # unreadable: it may be there, so we cannot deliver
-            raise MaildirError(TEMPORARY, words_of(error)) from error
+            raise MaildirError(TEMPORARY, words_of(error).lower()) from error
         is_kept = len(names) <= NAMES_KEPT_MAX
         self._cur_names, self._cur_stamp = (names, stamp) if is_kept else (set(), None)
         return names
@@ -158,11 +153,14 @@ class Folders:
         self.devices: dict[int, int] = {}
         self._folders: dict[bytes, Folder] = {}
         self._most = most
+        self._looked_at: set[bytes] | None = None  # in the glance under way
 
     def open(self, path: bytes) -> Folder:
         """Return the Maildir at this path (ending in `/`); raises MaildirError."""
+        looked_at = self._looked_at
         folder = self._folders.pop(path, None)
-        if folder is not None and not folder.is_current():
+        is_known = looked_at is not None and path in looked_at
+        if folder is not None and not is_known and not folder.is_current():
             folder.drop()
             folder = None
         if folder is None:
@@ -172,7 +170,17 @@ class Folders:
             if len(self._folders) >= self._most:
                 self._folders.pop(next(iter(self._folders))).drop()
         self._folders[path] = folder  # at the end: the first is the one longest not used
+        if looked_at is not None:
+            looked_at.add(path)
         return folder
+
+    def begin_glance(self) -> None:
+        """From now on look once whether a path still leads where it did, not at each `open`."""
+        self._looked_at = set()
+
+    def end_glance(self) -> None:
+        """Look at each `open` again."""
+        self._looked_at = None
 
     def close(self) -> None:
         """Close all that nobody needs."""

@@ -26,6 +26,7 @@ def test_only_the_first_break_cuts():
     assert mailbox.split_extension(b"bob-news-2026") == (b"bob", b"news-2026")
     assert mailbox.split_extension(b"bob") is None
     assert mailbox.split_extension(b"bob+x", b"+") == (b"bob", b"x")
+    assert mailbox.split_extension(b"bob-x", b"") is None
 
 
 def test_dot_qmail_files_in_order():

@@ -54,7 +54,9 @@ def is_valid_domain(domain: bytes) -> bool:
 
 
 def split_extension(local: bytes, break_character: bytes = BREAK) -> NameAndExtension | None:
-    """Cut at the first break character; None when there is none (nothing to cut)."""
+    """Cut at the first break character; None when there is none, or nothing parts names here."""
+    if not break_character:
+        return None
     name, found, extension = local.partition(break_character)
     return NameAndExtension(name, extension) if found else None
 
