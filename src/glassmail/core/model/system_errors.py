@@ -1,6 +1,6 @@
-"""The system's errors in qmail's words, and which of them pass (error_str.c, error_temp.c).
+"""The system's errors in qmail's words or its own, and which pass (error_str.c, error_temp.c).
 
-These texts stand in reports, bounces and logs, so they stay the same on every system.
+qmail's texts stand in reports, bounces and logs, so they stay the same on every system.
 """
 
 import errno
@@ -79,6 +79,12 @@ _TEMPORARY = frozenset(
 def error_text(error: OSError) -> bytes:
     """Return qmail's words for a system error."""
     return _BY_NUMBER.get(error.errno or 0, b"unknown error")
+
+
+def words_of(error: Exception) -> str:
+    """Say what went wrong, without the number and the path that Python adds to an OSError."""
+    words = error.strerror if isinstance(error, OSError) else None
+    return words or str(error)
 
 
 def is_temporary(error: OSError) -> bool:
