@@ -282,6 +282,8 @@ class Session(LoginSession):
     def _forget(self) -> None:
         """The transaction is over."""
         facts = self._facts
+        if facts.sender is None:
+            return  # none has begun: MAIL comes before all that is forgotten here
         facts.sender = None
         facts.recipient = b""
         facts.message = None
