@@ -4,17 +4,19 @@ import os
 
 import pytest
 
-from glassmail.admin import convert, mailboxes
+from glassmail.admin import convert, mailboxes, virtual_domains
 from glassmail.admin.account_error import AccountError
 from glassmail.admin.changes import Changes
 from glassmail.admin.mailboxes import NewMailbox
 from glassmail.admin.site import Site
+from glassmail.admin.virtual_domains import NewDomain
 from glassmail.core.model.trail import NO, YES
 from glassmail.stations.accounts import VKind, vdelivermail
+from glassmail.store import edit
 from glassmail.store.accounts import Mailboxes
-from glassmail.store.sql import reader
-from tests.admin.killing import KillPoints
+from tests.admin.killing import KillPoints, tree
 from tests.admin.site import make
+from tests.store.sql.connections import forget
 from tests.store.sql.servers import PASSWORD, server
 
 NAME = b"example.test"
@@ -24,13 +26,6 @@ NAME = b"example.test"
 def _connections_end():
     yield
     forget()
-
-
-def forget():
-    for each in reader._databases.values():
-        each.close()
-    reader._databases.clear()
-    reader._markers.clear()
 
 
 @pytest.fixture
@@ -109,6 +104,27 @@ def test_refusals(place):
     assert convert.place_of(site.domain(NAME)) == convert.FILES
 
 
+@pytest.mark.parametrize(
+    "change",
+    [lambda site: virtual_domains.add(site, Changes(), NewDomain(b"new.test")),
+     lambda site: virtual_domains.remove(site, Changes(), NAME)],
+    ids=["add", "remove"],
+)  # fmt: skip
+def test_a_data_base_that_is_down_holds_up_no_other_domain(place, change):
+    use(place, "sqlite")
+    site = Site.at(place)
+    convert.to_database(site, Changes(), NAME)
+    site.writer.database().close()
+    with open(place.path("control", "accountsdb"), "w", encoding="ascii") as file:
+        file.write("postgresql://glass@127.0.0.1:1/mail\n")
+    before = tree(place.root)
+    with pytest.raises(AccountError, match=r"127\.0\.0\.1:1"):
+        change(Site.at(place))
+    assert tree(place.root) == before
+    virtual_domains.add_alias(Site.at(place), Changes(), b"alias.test", NAME)
+    virtual_domains.remove(Site.at(place), Changes(), b"example2.test")
+
+
 @pytest.mark.parametrize("way", ["to_database", "to_files"])
 def test_a_kill_leaves_the_old_or_the_new(place, way):
     use(place, "sqlite")
@@ -133,6 +149,42 @@ def test_a_kill_leaves_the_old_or_the_new(place, way):
         site.writer.database().close()
         assert (look(place, b"tammy"), look(place, b"none")) == (YES, NO)
         forget()
+
+
+@pytest.mark.parametrize("way", ["to_database", "to_files"])
+def test_a_command_that_changes_accounts_is_waited_for(place, way, monkeypatch):
+    use(place, "sqlite")
+    site = Site.at(place)
+    if way == "to_files":
+        convert.to_database(site, Changes(), NAME)
+    before = convert.place_of(site.domain(NAME))
+    monkeypatch.setattr(edit, "LOCK_WAIT_S", 0.0)
+    busy = edit.alone_in(directory(place))
+    with busy, pytest.raises(AccountError, match="somebody else has held this lock"):
+        getattr(convert, way)(site, Changes(), NAME)
+    assert convert.place_of(site.domain(NAME)) == before
+    getattr(convert, way)(site, Changes(), NAME)
+    site.writer.database().close()
+
+
+@pytest.mark.parametrize("way", ["to_database", "to_files"])
+def test_two_conversions_at_once(place, way, monkeypatch):
+    use(place, "sqlite")
+    site = Site.at(place)
+    if way == "to_files":
+        convert.to_database(site, Changes(), NAME)
+    alone_in = edit.alone_in
+
+    def after_another(path):
+        monkeypatch.setattr(edit, "alone_in", alone_in)
+        getattr(convert, way)(site, Changes(), NAME)
+        return alone_in(path)
+
+    monkeypatch.setattr(edit, "alone_in", after_another)
+    with pytest.raises(AccountError, match="already"):
+        getattr(convert, way)(site, Changes(), NAME)
+    site.writer.database().close()
+    assert (look(place, b"tammy"), look(place, b"none")) == (YES, NO)
 
 
 def test_an_edit_that_waited_for_the_lock_does_not_bring_vpasswd_back(place):

@@ -13,6 +13,7 @@ from glassmail.store.sql.session import SqlError
 from glassmail.store.sql.sqlite import SqliteSession
 from glassmail.store.sql.writer import SqlWriter
 from tests.scenarios.waiting import until
+from tests.store.sql.connections import forget
 from tests.store.sql.servers import server
 from tests.store.sql.test_writer import account
 
@@ -21,13 +22,6 @@ from tests.store.sql.test_writer import account
 def _nothing_is_remembered():
     yield
     forget()
-
-
-def forget():
-    for each in reader._databases.values():
-        each.close()
-    reader._databases.clear()
-    reader._markers.clear()
 
 
 @pytest.fixture
