@@ -128,11 +128,12 @@ def test_what_serve_refuses_to_start_with(place, name, data, said):
     assert said in faults[0]
 
 
-def test_a_word_that_means_nothing_in_sessions(place):
-    control(place, "ehlo", b"PIPELINING FASTER\n")
-    weight, area, text = only(place)
-    assert (weight, area) == (FAULT, "sessions")
-    assert text.startswith("control/ehlo: FASTER: known are ")
+def test_what_keeps_sessions_from_being_served(place):
+    os.mkdir(place.path("control", "morercpthosts.cdb"))
+    said = {area: (weight, text) for weight, area, text in found(place)}
+    weight, text = said["sessions"]
+    assert weight is FAULT
+    assert text.startswith("control/morercpthosts.cdb: ")
 
 
 def signed(name, days):

@@ -38,6 +38,7 @@ class Runner:
         self.uid = os.geteuid() if uid is None else uid
         self.gid = self.uid if gid is None else gid
         self.namespace = namespace
+        self.before = ()  # words of a program that runs ours, such as nice
 
     def prefix(self):
         """Words before a command that make it run there and as that user."""
@@ -46,7 +47,7 @@ class Runner:
             words += ["nsenter", "--mount", "--target", str(self.namespace), "--"]
         if self.uid != os.geteuid():
             words += ["setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"]
-        return words
+        return [*words, *self.before]
 
     def environment(self, more=()):
         """A small environment of its own, so that nothing of the caller's decides."""

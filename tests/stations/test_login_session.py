@@ -323,19 +323,6 @@ def test_programs_are_told_the_login_but_not_relayclient(tmp_path):
     assert b"RELAYCLIENT" not in told
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("control/smtpauth: vpopmail ldap\n", "control/smtpauth:2 ldap: known are vpopmail"),
-        ("control/ehlo: PIPELINING FOO\n", "control/ehlo: FOO: known are PIPELINING"),
-        ("control/authmechanisms: KERBEROS\n", "control/authmechanisms: KERBEROS: known are PLAIN"),
-    ],
-)
-def test_words_that_mean_nothing(tmp_path, text, problem):
-    talk = Talk(tmp_path, text)
-    assert talk.told(Refused)[-1].steps[-1].source.startswith(problem)
-
-
 def test_every_try_is_a_line(tmp_path):
     talk = Talk(tmp_path, HERE)
     talk.say(EHLO, WRONG, LOGIN)

@@ -39,6 +39,22 @@ def test_without_me_nobody_is_served(tmp_path):
     assert "control/me" in settings.now().problem
 
 
+def test_a_problem_is_told_once(tmp_path):
+    control = tmp_path / "control"
+    control.mkdir()
+    told, now = [], iter(range(1_000))
+    controls = Controls(str(control))
+    settings = SettingsReader(controls, Place(str(tmp_path)), lambda: next(now), told.append)
+    assert settings.now().problem == settings.now().problem == told[0]
+    (control / "me").write_text("mx.example\n")
+    controls.refresh()
+    assert settings.now().problem == ""
+    (control / "me").unlink()
+    controls.refresh()
+    settings.now()
+    assert told == [told[0]] * 2
+
+
 def test_without_rcpthosts_nothing_is_ours(tmp_path):
     settings, _ = reader(tmp_path, me="mx\n")
     table = settings.now().policy.rcpthosts

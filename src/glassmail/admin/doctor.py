@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from glassmail.admin import doctor_domains, queue_check, start_checks
 from glassmail.admin.doctor_certificates import SOON, certificate_ends
+from glassmail.admin.reload import supervisor_status
 from glassmail.core.formats import assign
 from glassmail.core.formats.assign import AssignError
 from glassmail.core.policy import relay
@@ -155,6 +156,15 @@ def _settings(case: _Case) -> _Said:
                 yield Weight.WARNING, f"{ignored}: the line counts for nothing: mend or remove it"
 
 
+def broken_settings(place: Place) -> list[str]:
+    """Tell each control file that cannot be used."""
+    if not os.path.isdir(place.control):
+        return [f"{place.control} does not exist: put it back"]
+    case = _Case(place, one_user=False)
+    found = _look("settings", _settings, case, ())
+    return [each.text for each in found if each.weight is not Weight.WARNING]
+
+
 def _unread(case: _Case) -> _Said:
     """Files that nobody reads and whose names are nearly those of settings."""
     for name in sorted(os.listdir(case.place.control)):
@@ -237,8 +247,28 @@ def _disk(case: _Case) -> _Said:
             )
 
 
+def has_new_listeners(place: Place) -> bool:
+    """Tell whether control/listen differs from what a running server listens to."""
+    try:
+        status = supervisor_status(place)
+        wanted = {_named(each.source) for each in start_checks.listeners(place)}
+    except (OSError, ValueError, *start_checks.START_ERRORS):
+        return False  # nothing to compare with; what is wrong with the file is told elsewhere
+    if status is None:
+        return False
+    return wanted != {_named(source) for row in status["children"] for source in row["listens"]}
+
+
+def _named(source: str) -> str:
+    """Name a listener without the line it stands in."""
+    return source.partition(" ")[2]
+
+
 def _running(case: _Case) -> _Said:
     found = compare(case.place)
+    if found.steps and has_new_listeners(case.place):
+        text = "control/listen names other listeners than the running server has: glass restart"
+        yield Weight.WARNING, text
     for advice in (*found.stale, *found.stopped.values()):
         yield Weight.FAULT, f"{advice.fault}; {advice.sentence}"
     for advice in found.notes:

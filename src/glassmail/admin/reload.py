@@ -1,8 +1,10 @@
 """Tell a running server that its tables have changed."""
 
 import fcntl
+import json
 import os
 import signal
+from typing import Any
 
 from glassmail.admin.changes import Changes
 from glassmail.settings.place import Place
@@ -37,3 +39,16 @@ def signal_queue(place: Place, changes: Changes) -> None:
         changes.note("the server still uses the tables of before: glass reload, as root")
         return
     changes.tell("the running server was told to read its tables again")
+
+
+def supervisor_status(place: Place) -> dict[str, Any] | None:
+    """Return what the supervisor tells of itself and its children; None when none runs.
+
+    Raises:
+        OSError, ValueError: run/status.json cannot be read.
+    """
+    if not supervisor_pid(place):
+        return None
+    with open(place.status_file, encoding="utf-8") as file:
+        site: dict[str, Any] = json.load(file)
+    return site

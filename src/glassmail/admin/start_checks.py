@@ -6,6 +6,7 @@ Every check raises one of START_ERRORS; its text names the file and the remedy.
 import fcntl
 import os
 import time
+from typing import NamedTuple
 
 from glassmail.admin.reach import first_closed, needed_paths
 from glassmail.core.formats import daemons as daemons_format
@@ -16,7 +17,7 @@ from glassmail.daemons.supervisor.process import ServeError
 from glassmail.settings.place import Place
 from glassmail.stations.certificates import Certificates
 from glassmail.stations.client_rules import ClientRules
-from glassmail.store.control import ControlError, Snapshot, read_file
+from glassmail.store.control import ControlError, Controls, Snapshot, read_file
 
 START_ERRORS = (ServeError, ControlError, ListenError, DaemonsError)
 
@@ -123,3 +124,35 @@ def refuse_closed_directories(place: Place, uids: dict[str, tuple[int, int]]) ->
     closed = first_closed(needed_paths(place.root), uids)
     if closed is not None:
         raise ServeError(closed.sentence)
+
+
+class Checked(NamedTuple):
+    """A site that can be served.
+
+    Attributes:
+        settings: its control files.
+        listeners: of control/listen.
+        uids: role -> (uid, gid).
+        is_one_user: whether everything runs as the caller.
+    """
+
+    settings: Snapshot
+    listeners: list[Listener]
+    uids: dict[str, tuple[int, int]]
+    is_one_user: bool
+
+
+def check_all(place: Place, *, one_user: bool) -> Checked:
+    """Ask everything; raises one of START_ERRORS at the first fault."""
+    refuse_no_site(place)
+    settings = Controls(place.control).snapshot()
+    found = listeners(place)
+    refuse_tls_without_certificate(place, found)
+    refuse_no_name(settings)
+    refuse_open_relay(settings)
+    refuse_broken_rules(place, settings)
+    refuse_second_owner(place)
+    uids, is_one_user = identities(place, one_user=one_user)
+    if not is_one_user:
+        refuse_closed_directories(place, uids)
+    return Checked(settings, found, uids, is_one_user)

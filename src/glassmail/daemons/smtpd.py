@@ -87,7 +87,10 @@ class SmtpProcess:
         self._ask = FrontAsk(place, ROLE, controls)
         controls.tell_problems(self._setting_broken, "smtpd")
         rules.tell_problems(self._setting_broken)
-        self._settings = SettingsReader(controls, place, time.monotonic)
+        self._settings = SettingsReader(
+            controls, place, time.monotonic,
+            lambda problem: self._alert(f"no session is served: {problem}"),
+        )  # fmt: skip
         self._rules = rules
         rules.on_change = self._look_who_counts
         self._ticking: asyncio.TimerHandle | None = None

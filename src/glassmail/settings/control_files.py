@@ -92,10 +92,12 @@ _ALL = (
             "Which recipients exist: `domain:file.cdb`, `@domain:file.cdb`, `domain|program`, "
             "`!domain`, `!*`; without the file nobody is asked (s/qmail)."),
     Setting("replyprofile", Kind.LINE, ("smtpd",), When.CONNECTION,
-            "Whose words refusals are told in: `qmail` or `sqmail`.", b"qmail"),
+            "Whose words refusals are told in: `qmail` or `sqmail`.", b"qmail",
+            words=(b"qmail", b"sqmail")),
     Setting("relayreply", Kind.LINE, ("smtpd",), When.CONNECTION,
             "How a refusal to relay is told: `rcpthosts` (isn't in my list of allowed rcpthosts) "
-            "or `relayed` (isn't allowed to be relayed thru this MTA).", b"rcpthosts"),
+            "or `relayed` (isn't allowed to be relayed thru this MTA).", b"rcpthosts",
+            words=(b"rcpthosts", b"relayed")),
     Setting("opensmtp", Kind.LINE, ("smtpd",), When.CONNECTION,
             "POP before SMTP: vpopmail's open-smtp file, or a directory with a file for each "
             "address; clients with a fresh entry may relay."),
@@ -106,11 +108,13 @@ _ALL = (
             "recipients, QMAILQUEUE) may run.", 60, least=1, most=1_200),
     Setting("smtpauth", Kind.LIST, ("smtpd", "keeper"), When.CONNECTION,
             "Whose logins count for AUTH, a word a line, asked in this order: `vpopmail`, "
-            "`system`, `checkpassword`; without the file nobody logs in."),
+            "`system`, `checkpassword`; without the file nobody logs in.",
+            words=(b"vpopmail", b"system", b"checkpassword")),
     Setting("authmechanisms", Kind.LINE, ("smtpd",), When.CONNECTION,
             "Mechanisms of AUTH in the order in which they are announced; CRAM-MD5 and "
             "SCRAM-SHA-256 only while every account has a verifier.",
-            b"LOGIN PLAIN CRAM-MD5 SCRAM-SHA-256"),
+            b"LOGIN PLAIN CRAM-MD5 SCRAM-SHA-256", is_many=True,
+            words=(b"PLAIN", b"LOGIN", b"CRAM-MD5", b"SCRAM-SHA-256")),
     Setting("checkpassword", Kind.LINE, ("keeper",), When.CONNECTION,
             "The checkpassword program of smtpauth's `checkpassword`, with its arguments."),
     Setting("authdelay", Kind.INT, ("smtpd",), When.CONNECTION,
@@ -127,7 +131,8 @@ _ALL = (
     Setting("remotehost", Kind.LINE, ("smtpd",), When.CONNECTION,
             "Whether clients' names are looked up in DNS (TCPREMOTEHOST): `yes`, `paranoid` (a "
             "name must lead back to the address; tcpserver -p), `no`, or `auto`: as `paranoid` "
-            "while a rule of control/tcp.smtp is for a name.", b"auto"),
+            "while a rule of control/tcp.smtp is for a name.", b"auto",
+            words=(b"auto", b"no", b"yes", b"paranoid")),
     Setting("remotehosttimeout", Kind.INT, ("smtpd",), When.CONNECTION,
             "Seconds that looking a client's name up may take.", 5, least=1, most=60),
     Setting("remoteinfo", Kind.INT, ("smtpd",), When.CONNECTION,
@@ -159,7 +164,9 @@ _ALL = (
     Setting("ehlo", Kind.LINE, ("smtpd",), When.CONNECTION,
             "What EHLO announces, in this order: PIPELINING 8BITMIME SIZE SMTPUTF8 STARTTLS AUTH "
             "AUTH= ENHANCEDSTATUSCODES; a word that is not there is not offered.",
-            b"PIPELINING 8BITMIME SIZE SMTPUTF8 STARTTLS AUTH ENHANCEDSTATUSCODES"),
+            b"PIPELINING 8BITMIME SIZE SMTPUTF8 STARTTLS AUTH ENHANCEDSTATUSCODES", is_many=True,
+            words=(b"PIPELINING", b"8BITMIME", b"SIZE", b"SMTPUTF8", b"STARTTLS", b"AUTH", b"AUTH=",
+                   b"ENHANCEDSTATUSCODES")),
     Setting("listen", Kind.LIST, ("supervisor",), When.START,
             "Where to listen, a line each: `smtp 0.0.0.0:25`, `submission [::]:587`; for programs "
             "that change accounts `vpopmaild 127.0.0.1:89`, on loopback alone."),
@@ -194,7 +201,7 @@ _ALL = (
     Setting("smtpdlog", Kind.LINE, ("smtpd",), When.CONNECTION,
             "`sqmail`: log/smtpd also holds s/qmail's lines (`qmail-smtpd: pid P "
             "Reject::RCPT::Bad_Rcptto ...`) of accepted recipients and refusals; else `plain`.",
-            b"plain"),
+            b"plain", words=(b"plain", b"sqmail")),
     Setting("logto", Kind.LIST, ("log",), When.START,
             "Where log lines go, a line each: `files` (the default), `syslog [FACILITY] "
             "[/SOCKET]` as splogger writes them, `journal [/SOCKET]` for systemd's journal. News "

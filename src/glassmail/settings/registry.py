@@ -45,6 +45,8 @@ class Setting:
         most: greatest INT that is obeyed; a greater one counts as this.
         is_patterns: whether lines may be wildcards and regular expressions; a line that is
             neither makes the file unusable.
+        words: what a LINE or each line of a LIST may be; any other word makes the file unusable.
+        is_many: whether a LINE is a sequence of such words, in any case.
     """
 
     name: str
@@ -57,3 +59,5 @@ class Setting:
     least: int = 0
     most: int = 2**63 - 1
     is_patterns: bool = False
+    words: tuple[bytes, ...] = ()
+    is_many: bool = False

@@ -7,17 +7,15 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from glassmail.core.formats import recipients
-from glassmail.core.formats.control import Table, show
+from glassmail.core.formats.control import Table
 from glassmail.core.formats.patterns import PatternError, compile_list
 from glassmail.core.policy.facts import PolicySettings
 from glassmail.core.policy.lists import Lists, sender_list
-from glassmail.core.protocol.replies import EHLO_ORDER, EHLO_WORDS
-from glassmail.core.protocol.sasl import MECHANISMS
+from glassmail.core.protocol.replies import EHLO_ORDER
 from glassmail.stations.routing import routing_tables
 from glassmail.store.cdb import CdbFile
 from glassmail.store.control import Snapshot
 
-SOURCES = (b"vpopmail", b"system", b"checkpassword")  # of control/smtpauth
 __all__ = ["PatternError", "policy_settings"]
 
 
@@ -61,29 +59,6 @@ def _version() -> bytes:
 def _ehlo(snapshot: Snapshot) -> tuple[bytes, ...]:
     order = tuple(snapshot.line("ehlo").upper().split())
     return EHLO_ORDER if order == EHLO_ORDER else order
-
-
-def problem_of(snapshot: Snapshot) -> str:
-    """Name a value that means nothing; empty when there is none."""
-    for name, known in (("ehlo", EHLO_WORDS), ("authmechanisms", MECHANISMS)):
-        for word in snapshot.line(name).upper().split():
-            if word not in known:
-                return f"control/{name}: {show(word)}: known are {_joined(known)}"
-    for word, entry in snapshot.table("smtpauth").entries.items():
-        if word not in SOURCES:
-            return f"{entry.source}: known are {_joined(SOURCES)}"
-    for name, values in _WORDS.items():
-        if snapshot.line(name) not in values:
-            return f"control/{name}: one of {_joined(values)}"
-    return ""
-
-
-def _joined(values: tuple[bytes, ...]) -> str:
-    return ", ".join(value.decode("ascii") for value in values)
-
-
-_WORDS = {"smtpdlog": (b"plain", b"sqmail"), "remotehost": (b"auto", b"no", b"yes", b"paranoid"),
-          "replyprofile": (b"qmail", b"sqmail"), "relayreply": (b"rcpthosts", b"relayed")}
 
 
 def _lists(snapshot: Snapshot) -> Lists:

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from glassmail.core.formats.control import Table
+from glassmail.core.model.system_errors import words_of
 from glassmail.core.policy.facts import PolicySettings
 from glassmail.core.route.rewrite import RoutingTables
 from glassmail.core.schedule import gate_book
 from glassmail.settings.place import Place
-from glassmail.stations.front_policy import PatternError, policy_settings, problem_of
+from glassmail.stations.front_policy import PatternError, policy_settings
 from glassmail.stations.routing import more_rcpthosts
 from glassmail.store.cdb import CdbFile
 from glassmail.store.control import Controls, Snapshot
@@ -64,15 +65,24 @@ class SessionSettings(NamedTuple):
 class SettingsReader:
     """Makes SessionSettings; looks for changes at most as often as Controls does."""
 
-    def __init__(self, controls: Controls, place: Place, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        controls: Controls,
+        place: Place,
+        clock: Callable[[], float],
+        tell: Callable[[str], None] = lambda _problem: None,
+    ) -> None:
         """Take over the control files of a process.
 
         Args:
             controls: the control directory.
             place: the site.
             clock: seconds that never go back.
+            tell: called once with each problem that keeps sessions from being served.
         """
         self._controls = controls
+        self._tell = tell
+        self._told = ""
         self._more = more_rcpthosts(place)
         self._clock = clock
         self._looked_at = float("-inf")
@@ -90,11 +100,19 @@ class SettingsReader:
         try:
             more = self._more.current()
         except OSError as error:
-            return _build(snapshot, None, f"control/morercpthosts.cdb: {error.strerror or error}")
+            return self._made(
+                _build(snapshot, None, f"control/morercpthosts.cdb: {words_of(error)}")
+            )
         if self._settings is None or snapshot is not self._snapshot or more is not self._file:
             self._snapshot, self._file = snapshot, more
-            self._settings = _build(snapshot, more, "")
+            self._settings = self._made(_build(snapshot, more, ""))
         return self._settings
+
+    def _made(self, settings: SessionSettings) -> SessionSettings:
+        if settings.problem and settings.problem != self._told:
+            self._tell(settings.problem)
+        self._told = settings.problem
+        return settings
 
     def look_again(self) -> None:
         """Forget when the files were last looked at (HUP)."""
@@ -106,7 +124,6 @@ def _build(snapshot: Snapshot, more: CdbFile | None, problem: str) -> SessionSet
     greeting = snapshot.line("smtpgreeting")
     if not greeting:
         problem = problem or "neither control/smtpgreeting nor control/me says who we are"
-    problem = problem or problem_of(snapshot)
     try:
         policy = policy_settings(snapshot, more)
     except PatternError as error:

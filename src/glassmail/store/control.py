@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from glassmail.core.formats import control
 from glassmail.core.formats.control import Table
 from glassmail.core.model.limits import CONTROL_FILE_BYTES_MAX
+from glassmail.core.model.system_errors import words_of
 from glassmail.settings.control_files import SETTINGS
 from glassmail.settings.registry import Kind, Setting
 
@@ -185,7 +186,7 @@ def read_file(path: str) -> bytes | None:
         return None
     except OSError as error:
         raise ControlError(
-            f"{path}: {error.strerror or error}: make it readable, or remove it for the default"
+            f"{path}: {words_of(error)}: make it readable, or remove it for the default"
         ) from error
     if len(data) > CONTROL_FILE_BYTES_MAX:
         raise ControlError(f"{path}: larger than {CONTROL_FILE_BYTES_MAX} bytes: shorten it")
@@ -249,6 +250,9 @@ def _parse(setting: Setting, data: bytes | None) -> Value:
         lazy = LazyTable(name, data, is_map=setting.kind is Kind.MAP)
         if setting.is_patterns and data:
             _check_patterns(lazy.table())
+        if setting.words:
+            for word, entry in lazy.table().entries.items():
+                _check_word(setting, word, entry.source)
         return lazy
     if setting.kind is Kind.INT:
         number = control.parse_int(data)
@@ -260,7 +264,20 @@ def _parse(setting: Setting, data: bytes | None) -> Value:
         return None if number is None else min(max(number, setting.least), setting.most)
     if setting.kind is Kind.RAW:
         return data
-    return control.parse_line(data)
+    return _parse_words(setting, data) if setting.words else control.parse_line(data)
+
+
+def _parse_words(setting: Setting, data: bytes) -> bytes:
+    line = control.parse_line(data)
+    for word in line.upper().split() if setting.is_many else (line,):
+        _check_word(setting, word, f"control/{setting.name}:1: {control.show(word)}")
+    return line
+
+
+def _check_word(setting: Setting, word: bytes, where: str) -> None:
+    if setting.words and word not in setting.words:
+        known = ", ".join(each.decode("ascii") for each in setting.words)
+        raise ControlError(f"{where}: no such word: write one of {known}, or remove the file")
 
 
 def _check_patterns(table: Table) -> None:

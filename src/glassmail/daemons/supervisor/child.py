@@ -110,12 +110,13 @@ def _limit(role: str) -> None:
 
 def _soft(kind: int, wanted: int) -> None:
     _old, hard = resource.getrlimit(kind)
-    if hard != resource.RLIM_INFINITY and wanted > hard:
-        if os.geteuid() == 0 and kind == resource.RLIMIT_NOFILE:
-            hard = wanted
-        else:
-            wanted = hard
-    resource.setrlimit(kind, (wanted, hard))
+    if hard == resource.RLIM_INFINITY or wanted <= hard:
+        resource.setrlimit(kind, (wanted, hard))
+        return
+    try:
+        resource.setrlimit(kind, (wanted, wanted))  # root may, in most places
+    except (OSError, ValueError):
+        resource.setrlimit(kind, (hard, hard))
 
 
 def _become(context: Context) -> None:

@@ -34,7 +34,7 @@ _SIGNALS = {
 CANNOT_START = 111
 KILL_AFTER_S = 30.0  # a daemon that does not end after TERM by then is killed: nothing is lost
 WAIT_S = 1.0
-READY_WITHIN_S = 30.0
+READY_WITHIN_S = 10.0  # then a port that does not serve yet is named
 INTERNAL_CLOSED_AFTER_S = 1.0  # a daemon away for longer must not look as if it answered
 
 
@@ -214,7 +214,7 @@ class Supervisor:
             tell_systemd("READY=1")
             self._tell(Notice(time.time_ns(), "supervisor", "ready"))
         else:
-            say(sys.stderr, "glass: not every port answers yet: see glass status")
+            say(sys.stderr, "glass: nobody asks the ports any more: see glass status")
         self._write_status()
 
     # --- the end ---

@@ -13,7 +13,7 @@ from glassmail.daemons.supervisor.child import Main
 from glassmail.daemons.supervisor.process import CANNOT_START, ServeError, Supervisor
 from glassmail.settings.place import Place, find_root
 from glassmail.store import gate_state
-from glassmail.store.control import Controls, Snapshot
+from glassmail.store.control import Snapshot
 from glassmail.store.edit import EditError
 
 DAEMONS = {
@@ -44,17 +44,7 @@ def serve(root: str | None, *, one_user: bool) -> None:
 
 
 def _serve(place: Place, *, one_user: bool) -> int:
-    start_checks.refuse_no_site(place)
-    settings = Controls(place.control).snapshot()
-    listeners = start_checks.listeners(place)
-    start_checks.refuse_tls_without_certificate(place, listeners)
-    start_checks.refuse_no_name(settings)
-    start_checks.refuse_open_relay(settings)
-    start_checks.refuse_broken_rules(place, settings)
-    start_checks.refuse_second_owner(place)
-    uids, is_one_user = start_checks.identities(place, one_user=one_user)
-    if not is_one_user:
-        start_checks.refuse_closed_directories(place, uids)
+    settings, listeners, uids, is_one_user = start_checks.check_all(place, one_user=one_user)
     accounts = tuple(each for each in listeners if each.service == listen.ACCOUNTS)
     mains = _import_daemons()
     if accounts:

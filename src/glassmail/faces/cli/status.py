@@ -1,6 +1,5 @@
 """`glass status`: is the server running, with which processes, and what does it do."""
 
-import json
 import os
 import sys
 import time
@@ -10,9 +9,9 @@ from typing import Any
 import click
 
 from glassmail.admin.live import Picture, look
+from glassmail.admin.reload import supervisor_status
 from glassmail.explain.queue_words import load_words, status_line
 from glassmail.faces.cli import status_view
-from glassmail.faces.cli.control import supervisor_pid
 from glassmail.faces.cli.json_line import json_line
 from glassmail.faces.cli.live_screen import counted, fit, short_span, show, width, wrapped
 from glassmail.settings.place import Place, find_root
@@ -51,15 +50,11 @@ def status(root: str | None, *, as_json: bool, watch: bool) -> None:
 
 def _site(place: Place) -> dict[str, Any] | None:
     """What the supervisor tells of its children; None when it does not run."""
-    if not supervisor_pid(place):
-        return None
     try:
-        with open(place.status_file, encoding="utf-8") as file:
-            site: dict[str, Any] = json.load(file)
+        return supervisor_status(place)
     except (OSError, ValueError) as error:
         click.echo(f"glass status: cannot read {place.status_file}: {error}", err=True)
         sys.exit(3)
-    return site
 
 
 def _lines(place: Place) -> list[str]:
