@@ -111,6 +111,12 @@ def test_lines_that_count_for_nothing_and_files_that_nobody_reads(place):
     ]  # fmt: skip
 
 
+def test_a_number_with_more_than_digits(place):
+    control(place, "databytes", b"10M\n")
+    text = "control/databytes:1: 10M is read as 10: write digits alone"
+    assert only(place) == (WARNING, "settings", text)
+
+
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from glassmail.admin import doctor_domains, queue_check, start_checks
 from glassmail.admin.doctor_certificates import SOON, certificate_ends
 from glassmail.admin.reload import supervisor_status
-from glassmail.core.formats import assign
+from glassmail.core.formats import assign, control
 from glassmail.core.formats.assign import AssignError
 from glassmail.core.policy import relay
 from glassmail.core.policy.facts import RELAYCLIENT
@@ -154,6 +154,16 @@ def _settings(case: _Case) -> _Said:
         if setting.kind in (Kind.LIST, Kind.MAP):
             for ignored in settings.table(name).ignored:
                 yield Weight.WARNING, f"{ignored}: the line counts for nothing: mend or remove it"
+        elif setting.kind is Kind.INT and settings.is_set(name):
+            yield from _number(case.place, name, settings.integer(name))
+
+
+def _number(place: Place, name: str, value: int) -> _Said:
+    """A number is read as far as it is one (control_readint), which few mean by `10M`."""
+    line = control.parse_line(read_file(place.path("control", name)) or b"")
+    if line.strip(b"0123456789"):
+        shown = control.show(line)
+        yield Weight.WARNING, f"control/{name}:1: {shown} is read as {value}: write digits alone"
 
 
 def broken_settings(place: Place) -> list[str]:
