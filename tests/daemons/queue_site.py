@@ -4,6 +4,7 @@ import os
 import selectors
 import signal
 import time
+from contextlib import suppress
 
 import msgspec
 
@@ -126,7 +127,13 @@ class QueueSite:
 
 
 class LogPeer:
-    """Plays the log: takes the queue's facts; other connections are heard and ignored."""
+    """Plays the log: takes the queue's facts; other connections are heard and ignored.
+
+    Attributes:
+        confirms: it has facts up to this row at least.
+    """
+
+    confirms = 0
 
     def __init__(self, place):
         self.sock = listen_unix(place.log_socket)
@@ -148,7 +155,10 @@ class LogPeer:
         return events
 
     def _hear(self, channel):
-        frame = channel.receive()
+        try:
+            frame = channel.receive()
+        except ConnectionResetError:  # the queue was killed
+            frame = None
         if frame is None:
             self.selector.unregister(channel.sock)
             channel.close()
@@ -160,7 +170,9 @@ class LogPeer:
             except msgspec.ValidationError:
                 pass  # Hello, or news of the process
             else:
-                channel.send(encode(messages.FactsKept(facts.rows[-1][0])))
+                last = max(facts.rows[-1][0], self.confirms)
+                with suppress(BrokenPipeError):  # the queue was ended meanwhile
+                    channel.send(encode(messages.FactsKept(last)))
                 events += [event for _number, data in facts.rows for event in decode(data)]
             if not channel.has_frame:
                 return events
@@ -175,6 +187,14 @@ class LogPeer:
             if any(isinstance(event, kind) for event in seen):
                 return seen
         raise AssertionError(f"no {kind.__name__} came: {seen}")
+
+    def confirm_until(self, question):
+        """Take facts as they come until the answer is true."""
+        deadline = time.monotonic() + WAIT_S
+        while not question():
+            assert time.monotonic() < deadline
+            if self.selector.select(0.02):
+                self.facts()
 
     def close(self):
         for key in list(self.selector.get_map().values()):

@@ -1,7 +1,9 @@
 """The queue process as its peers see it: promises, schedule, bounces, crashes, administrators."""
 
+import errno
 import json
 import os
+import shutil
 import signal
 import time
 
@@ -9,13 +11,16 @@ import pytest
 
 from glassmail.core.model.envelope import Envelope
 from glassmail.daemons.queue import dispatcher
-from glassmail.events.queue import Accepted, Bounced, Discarded, Ended, Settled, Started
+from glassmail.daemons.queue.dispatcher import Dispatcher
+from glassmail.daemons.queue.process import EXIT_STORE_BROKEN
+from glassmail.events.queue import Accepted, Bounced, Discarded, Ended, Load, Settled, Started
 from glassmail.net.messages import (
     Declined,
     Enqueued,
     Failed,
     OpenBody,
     Origin,
+    Request,
     Result,
     Rows,
     Settle,
@@ -23,6 +28,7 @@ from glassmail.net.messages import (
 )
 from glassmail.store.drop import DropWriter
 from tests.daemons.queue_site import QueueSite
+from tests.scenarios.waiting import until
 
 
 @pytest.fixture
@@ -250,7 +256,7 @@ def test_a_message_left_in_the_drop_directory_is_taken_once(site):
     local = site.peer("local")
     [(job, _)] = local.targets()
     assert job.body == b"Subject: dropped\n\nx\n"
-    assert os.listdir(site.place.queue_drop) == []
+    until(lambda: os.listdir(site.place.queue_drop) == [], "all of it is taken or moved")
     assert os.listdir(site.place.queue_aside) == ["foreign"]
 
 
@@ -328,6 +334,254 @@ def test_administrators_list_hold_release_bounce_and_drop(site):
     assert client.ask("list").rows == ()
     assert isinstance(client.ask("show", message=99), Failed)
     assert isinstance(client.ask("dance"), Failed)
+
+
+@pytest.mark.parametrize("is_two_channels", [False, True])
+def test_a_held_message_that_is_returned_by_hand_bounces_once(site, is_two_channels):
+    client = site.peer("client")
+    others = [b"ann@elsewhere.test"] * is_two_channels
+    client.enqueue([b"joe@here.test", *others], sender=b"s@here.test")
+    client.ask("hold", message=1)
+    site.peer("local")
+    site.peer("remote")
+    site.log.until(Accepted)
+    assert isinstance(client.ask("bounce", message=1), Rows)
+    site.log.until(Ended)
+    rows = [json.loads(row) for row in client.ask("list").rows]
+    assert [row["kind"] for row in rows] == ["bounce"]
+
+
+def test_a_message_returned_twice_at_once_bounces_once(site):
+    client = site.peer("client")
+    client.enqueue([b"joe@here.test"], sender=b"s@here.test")
+    for _ in range(5):
+        client.send(Request(7, "bounce", {"message": 1}))
+    for _ in range(5):
+        client.receive()
+    site.log.until(Ended)
+    rows = [json.loads(row) for row in client.ask("list").rows]
+    assert [row["kind"] for row in rows] == ["bounce"]
+
+
+def test_hold_stops_a_pass_that_is_under_way(tmp_path):
+    site = QueueSite(tmp_path, locals=b"here.test\n", concurrencylocal=b"2\n")
+    try:
+        client, local = site.peer("client"), site.peer("local")
+        client.enqueue([b"%d@here.test" % number for number in range(5)])
+        [(_job, first), (_job, second)] = local.targets()
+        client.ask("hold", message=1)
+        local.settle(first, "K")
+        local.settle(second, "K")
+        facts = site.log.until(Settled)
+        while sum(isinstance(fact, Settled) for fact in facts) < 2:
+            facts += site.log.facts()
+        assert sum(isinstance(fact, Started) for fact in facts) == 2
+        [row] = [json.loads(r) for r in client.ask("list").rows]
+        states = [recipient["state"] for recipient in row["recipients"]]
+        assert states == ["done"] * 2 + ["waiting"] * 3
+        client.ask("retry", message=1)
+        assert len(local.targets()) == 2
+    finally:
+        site.close()
+
+
+def test_long_reports_of_many_recipients_make_a_bounce_that_can_be_delivered(tmp_path):
+    site = QueueSite(tmp_path, locals=b"here.test\n", concurrencyremote=b"500\n")
+    try:
+        client, remote, local = site.peer("client"), site.peer("remote"), site.peer("local")
+        left = 600
+        addresses = [b"joe@d%d.test" % number for number in range(left)]
+        client.enqueue(addresses, sender=b"s@here.test")
+        while left:
+            targets = remote.targets()
+            left -= len(targets)
+            for _job, target in targets:
+                remote.settle(target, "D", b"x" * 9_000 + b"\n")
+        [(bounce, target)] = local.targets()
+        assert target.original == b"s@here.test"
+        assert all(b"\n<" + address + b">:\n" in bounce.head for address in addresses)
+        assert bounce.head.count(b"x" * 9_000) == 524_288 // 9_001
+        assert len(bounce.head) < 600_000
+    finally:
+        site.close()
+
+
+def test_a_head_that_no_frame_can_hold_keeps_no_other_mail_back(site):
+    local, client = site.peer("local"), site.peer("client")
+    client.enqueue([b"joe@here.test"], head=b"X: " + b"x" * 4_000_000 + b"\n", body=b"x" * 131_072)
+    client.enqueue([b"ann@here.test"])
+    [(_job, target)] = local.targets()
+    assert target.original == b"ann@here.test"
+    settled = [fact for fact in site.log.until(Settled) if isinstance(fact, Settled)]
+    assert (settled[0].message, settled[0].outcome) == (1, "Z")
+    assert b"too long to hand on" in settled[0].text
+
+
+def test_facts_of_vast_messages_reach_the_log(site):
+    client = site.peer("client")
+    recipients = [b"%026d@here.test" % number for number in range(50_000)]
+    for _ in range(4):  # the log does not answer meanwhile
+        assert isinstance(client.enqueue(recipients), Enqueued)
+    assert isinstance(client.enqueue([b"%037d@here.test" % n for n in range(50_000)]), Declined)
+    site.end(signal.SIGKILL)
+    site.start()  # they go to the log together now
+    facts = site.log.until(Accepted)
+    while sum(isinstance(fact, Accepted) for fact in facts) < 4:
+        facts += site.log.facts()
+
+
+def test_messages_of_many_recipients_are_listed_page_by_page(site):
+    client = site.peer("client")
+    for _ in range(8):
+        client.enqueue([b"%026d@here.test" % number for number in range(3_000)])
+    client.enqueue([b"\xff%030d@here.test" % number for number in range(45_000)])
+    found = []
+    after = 0
+    while after is not None:
+        answer = client.ask("list", after=after)
+        rows = [json.loads(row) for row in answer.rows]
+        after = rows.pop()["after"] if answer.more else None
+        found += rows
+    assert [row["message"] for row in found] == list(range(1, 10))
+    assert [len(row["recipients"]) for row in found[:8]] == [3_000] * 8
+    assert len(found[8]["recipients"]) + found[8]["recipients_left_out"] == 45_000
+    [row] = client.ask("show", message=9).rows
+    assert json.loads(row)["recipients_left_out"] > 0
+
+
+def test_a_submitter_cannot_take_all_descriptors(site):
+    client, smtpd = site.peer("client"), site.peer("smtpd")
+    for peer, most in ((client, 4), (smtpd, 256)):
+        for _ in range(most):
+            peer.send(OpenBody(5))
+            _opened, [descriptor] = peer.receive_all()
+            os.close(descriptor)
+        peer.send(OpenBody(5))
+        assert peer.receive().exit_code == 53
+
+
+def test_without_a_descriptor_for_the_body_a_delivery_is_deferred(tmp_path, monkeypatch):
+    def full(_descriptor):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    dup = os.dup
+    switch = tmp_path / "switch"
+    monkeypatch.setattr(os, "dup", lambda number: full(number) if switch.exists() else dup(number))
+    site = QueueSite(tmp_path / "site", locals=b"here.test\n")
+    try:
+        client = site.peer("client")
+        client.send(OpenBody(5))
+        opened, [descriptor] = client.receive_all()
+        os.write(descriptor, b"x" * 200_000)
+        os.close(descriptor)
+        client.enqueue([b"joe@here.test"], body=None, file=opened.file, size=200_000)
+        switch.touch()
+        local = site.peer("local")
+        [settled] = [f for f in site.log.until(Settled) if isinstance(f, Settled)]
+        assert (settled.outcome, b"Too many open files" in settled.text) == ("Z", True)
+        switch.unlink()
+        client.ask("retry", message=1)
+        deliver, [descriptor] = local.receive_all()
+        os.close(descriptor)
+        assert deliver.jobs[0].message == 1
+    finally:
+        site.close()
+
+
+def test_a_fault_in_a_round_ends_the_process_and_the_next_one_goes_on(tmp_path, monkeypatch):
+    run = Dispatcher.run
+    switch = tmp_path / "switch"
+
+    def faulty(self, clock):
+        starts = run(self, clock)
+        if switch.exists():
+            raise ValueError("a fault after starts were taken")
+        return starts
+
+    monkeypatch.setattr(Dispatcher, "run", faulty)
+    site = QueueSite(tmp_path / "site", locals=b"here.test\n")
+    try:
+        client = site.peer("client")
+        switch.touch()
+        client.enqueue([b"joe@here.test"])
+        _pid, status = os.waitpid(site.pid, 0)
+        assert os.waitstatus_to_exitcode(status) == EXIT_STORE_BROKEN
+        switch.unlink()
+        site.start()
+        ((job, _target),) = site.peer("local").targets()
+        assert job.message == 1
+    finally:
+        site.close()
+
+
+def leave_body(site, name="b0123456789ab-1"):
+    with open(os.path.join(site.place.queue_bodies, name), "wb") as file:
+        file.write(b"x")
+    return name
+
+
+def test_a_half_made_body_goes_once_the_log_knows_no_more_than_the_store(site):
+    site.log.until(Load)
+    site.end(signal.SIGKILL)
+    leave_body(site)
+    site.start()
+    site.log.confirm_until(lambda: not os.listdir(site.place.queue_bodies))
+    assert os.listdir(site.place.queue_aside) == []
+
+
+@pytest.mark.parametrize("how", ["moved away", "put back from a copy"])
+def test_bodies_of_another_database_are_kept(site, how):
+    client, other = site.peer("client"), site.peer("client")
+    client.enqueue([b"joe@here.test"])
+    site.log.until(Accepted)
+    site.end()
+    copy = site.place.queue_db + ".copy"
+    shutil.copy(site.place.queue_db, copy)
+    site.start()
+    other = site.peer("client")
+    for _ in range(5):
+        other.enqueue([b"joe@here.test"])
+    facts = site.log.until(Accepted)
+    while sum(isinstance(fact, Accepted) for fact in facts) < 5:
+        facts += site.log.facts()
+    site.end()
+    name = leave_body(site)
+    os.unlink(site.place.queue_db)
+    if how == "put back from a copy":
+        os.rename(copy, site.place.queue_db)
+        site.log.confirms = 1_000  # what it holds of this store
+    site.start()
+    site.log.confirm_until(lambda: os.listdir(site.place.queue_aside) == [name])
+
+
+def test_a_log_of_writes_without_its_database_is_kept(site):
+    site.peer("client").enqueue([b"joe@here.test"])
+    site.end(signal.SIGKILL)
+    with open(site.place.queue_db + "-wal", "rb") as file:
+        data = file.read()
+    assert data
+    os.unlink(site.place.queue_db)
+    site.start()
+    assert site.peer("client").ask("list").rows == ()
+    [name] = os.listdir(site.place.queue_aside)
+    with open(os.path.join(site.place.queue_aside, name), "rb") as file:
+        assert file.read() == data
+
+
+def test_a_body_opened_before_the_disk_was_full_is_removed(site):
+    client = site.peer("client")
+    client.send(OpenBody(5))
+    opened, [descriptor] = client.receive_all()
+    os.write(descriptor, b"x" * 200_000)
+    os.close(descriptor)
+    site.control("queueminfree", b"999999999999999999\n")
+    site.kill(signal.SIGHUP)
+    deadline = time.monotonic() + 8
+    while isinstance(client.enqueue([b"joe@here.test"]), Enqueued):
+        assert time.monotonic() < deadline
+    answer = client.enqueue([b"joe@here.test"], body=None, file=opened.file, size=200_000)
+    assert answer.exit_code == 53
+    assert os.listdir(site.place.queue_bodies) == []
 
 
 def test_foreign_bytes_close_the_connection_and_nothing_else(site):

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glassmail.store import letter as letter_module
 from glassmail.store import mbox
 from glassmail.store.letter import Letter
 from glassmail.store.mbox import MboxError, append, mbox_lines, quote
@@ -44,18 +43,6 @@ def test_from_lines_are_quoted_and_the_last_line_is_ended(tmp_path):
         append(path, b"./box", b"From x\n", Letter.of(b"a\n\nFrom b\n>From c\n>>From d\nFrom"))
     once = b"From x\na\n\n>From b\n>>From c\n>>>From d\nFrom\n\n"
     assert (tmp_path / "box").read_bytes() == once * 2
-
-
-@given(st.lists(st.sampled_from([b"From ", b">", b"\n", b"x", b"From"]), max_size=12))
-def test_any_split_gives_the_same(parts):
-    text = b"".join(parts)
-    whole = b"".join(mbox_lines(b"", Letter.of(text)))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mbox, "CHUNK_BYTES", 1)
-        pieces = Letter.of(text)
-        patch.setattr(Letter, "pieces", lambda _self: iter(parts))
-        assert b"".join(mbox_lines(b"", pieces)) == whole
-    assert letter_module.PIECE_BYTES > 1
 
 
 def test_quote_leaves_other_lines():
@@ -98,3 +85,28 @@ def test_a_lock_that_stays(tmp_path, monkeypatch):
             append(os.fsencode(path), b"./box", b"From x\n", Letter.of(b"x\n"))
     assert error.value.text == b"File has been locked for 30 seconds straight. (#4.3.0)\n"
     assert path.read_bytes() == b"old\n"
+
+
+@pytest.mark.parametrize("start", [b"", b">", b">>From ", b"From ", b">" * 3_000_000, b"a\n>From "])
+def test_a_line_without_end_is_not_gathered(tmp_path, start):
+    text = start + b"x" * 3_000_000
+    (tmp_path / "body").write_bytes(text)
+    descriptor = os.open(tmp_path / "body", os.O_RDONLY)
+    chunks = list(mbox_lines(b"", Letter(b"", None, descriptor, len(text))))
+    os.close(descriptor)
+    assert b"".join(chunks) == quote(text) + b"\n\n"
+    assert max(map(len, chunks)) < 3 * mbox.CHUNK_BYTES
+
+
+@given(st.lists(st.sampled_from([b">", b"From", b" ", b"\n", b"x", b">>", b"From "]), max_size=40))
+def test_lines_are_quoted_alike_however_they_come(parts):
+    class Pieces(Letter):
+        def pieces(self):
+            yield from parts
+
+    text = b"".join(parts)
+    end = b"\n\n" if text and not text.endswith(b"\n") else b"\n"
+    for size in (1, 2, 6):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(mbox, "CHUNK_BYTES", size)
+            assert b"".join(mbox_lines(b"", Pieces.of(b""))) == quote(text) + end

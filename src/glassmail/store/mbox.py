@@ -74,15 +74,42 @@ def append(path: bytes, shown: bytes, top: bytes, letter: Letter) -> None:
 def mbox_lines(top: bytes, letter: Letter) -> Iterator[bytes]:
     """Yield what is appended, in chunks: quoted lines, a last newline, an empty line."""
     yield top
-    pending = b""
+    pending = b""  # what follows the last line's end, or the beginning of it that went out
+    is_begun = False  # the beginning of pending's line went out: nothing more to quote in it
+    last = b"\n"
     for piece in letter.pieces():
         pending += piece
-        cut = pending.rfind(b"\n") + 1
-        if cut and len(pending) >= CHUNK_BYTES:
-            yield quote(pending[:cut])
-            pending = pending[cut:]
-    yield quote(pending)
-    yield b"\n\n" if pending and not pending.endswith(b"\n") else b"\n"
+        if len(pending) < CHUNK_BYTES:
+            continue
+        ready, pending, is_begun = _ready(pending, is_begun)
+        if ready:
+            yield ready
+            last = ready[-1:]
+    if pending:
+        yield _quote_rest(pending, is_begun)
+        last = pending[-1:]
+    yield b"\n" if last == b"\n" else b"\n\n"
+
+
+def _ready(data: bytes, is_begun: bool) -> tuple[bytes, bytes, bool]:
+    """Quote what can be told of by now: (that, the rest, has the rest's line begun to go out?)."""
+    cut = data.rfind(b"\n") + 1
+    if cut:
+        return _quote_rest(data[:cut], is_begun), data[cut:], False
+    if is_begun:
+        return data, b"", True
+    rest = data.lstrip(b">")
+    if len(rest) < len(b"From "):  # one more `>` may follow those that go out now
+        return data[: len(data) - len(rest)], rest, False
+    return quote(data), b"", True
+
+
+def _quote_rest(lines: bytes, is_begun: bool) -> bytes:
+    """Quote lines, but not the first when its beginning went out before."""
+    if not is_begun:
+        return quote(lines)
+    first, end, others = lines.partition(b"\n")
+    return first + end + quote(others)
 
 
 def quote(lines: bytes) -> bytes:

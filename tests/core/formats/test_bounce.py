@@ -72,3 +72,11 @@ def test_odd_addresses_are_quoted():
     text = bounce.head(letter, [])
     assert b'To: "a \\"b"@c\n' in text
     assert b'Return-Path: <"sp ace"@x.test>\n' in text
+
+
+def test_a_notice_has_an_end():
+    failures = [Failure(b"%0900d@b.test" % number, b"no\n") for number in range(5_000)]
+    text = bounce.head(Letter(b"now\n", b"m@h", b"h", b"s@t", b"s@t", b""), failures)
+    shown = text.count(b">:\nno\n\n")
+    assert bounce.NOTICE_BYTES_MAX - 1_000 < len(text) < bounce.NOTICE_BYTES_MAX + 1_000
+    assert b"%d more addresses failed.\n\n--- Below" % (5_000 - shown) in text

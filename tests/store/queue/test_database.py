@@ -94,7 +94,7 @@ def test_failed_recipients_are_told_in_order(store):
         store.insert([new(store, recipients=((b"a@b", LOCAL), (b"c@d", LOCAL), (b"e@f", REMOTE)))])
         store.settle([Settlement(1, 2, FAILED, b"no"), Settlement(1, 0, FAILED, b"nope"),
                       Settlement(1, 1, DELIVERED, b"")])  # fmt: skip
-    assert store.failed(1) == [(b"a@b", LOCAL, b"nope"), (b"e@f", REMOTE, b"no")]
+    assert list(store.failed(1)) == [(b"a@b", LOCAL, b"nope"), (b"e@f", REMOTE, b"no")]
 
 
 def test_a_forward_is_remembered_until_its_message_ends(store):

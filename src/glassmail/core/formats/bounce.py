@@ -9,6 +9,8 @@ from typing import NamedTuple
 from glassmail.core.formats.quote import quote_address
 
 DOUBLE_BOUNCE_SENDER = b"#@[]"
+NOTICE_BYTES_MAX = 3_145_728  # of the paragraphs of one bounce: head and body share a frame
+NOT_REPEATED = b"(not repeated)\n"
 GIVEN_UP = b"I'm not going to try again; this message has been in the queue too long.\n"
 
 
@@ -68,7 +70,17 @@ def head(letter: Letter, failures: Iterable[Failure]) -> bytes:
         else b"I'm afraid I wasn't able to deliver your message to the following addresses.\n"
         b"This is a permanent error; I've given up. Sorry it didn't work out.\n\n",
     ]
-    lines += [paragraph(failure) for failure in failures]
+    left = NOTICE_BYTES_MAX
+    count_left_out = 0
+    for failure in failures:
+        text = paragraph(failure)
+        left -= len(text)
+        if left >= 0:
+            lines.append(text)
+        else:
+            count_left_out += 1
+    if count_left_out:
+        lines.append(b"%d more addresses failed.\n\n" % count_left_out)
     if letter.trace:
         lines.append(b"Ask your postmaster about trace code " + letter.trace + b".\n\n")
     lines.append(

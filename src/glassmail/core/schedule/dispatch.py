@@ -74,6 +74,13 @@ class Pass(Generic[T]):
         return not self.waiting and not self.running and not self.groups
 
 
+    def cut_short(self) -> None:
+        """Let those who were not started wait for the next pass."""
+        self.is_deferred = self.is_deferred or bool(self.waiting or self.groups)
+        self.waiting.clear()
+        self.groups = None
+
+
 class Group:
     """Recipients that share a slot; the slot is free again when none is left."""
 

@@ -20,6 +20,10 @@ from glassmail.store.queue.rows import LOCAL, REMOTE, Settlement, Stored
 from glassmail.store.queue.schema import DELIVERED, FAILED, WAITING
 
 PAGE_MAX = 1_000
+ROWS_BYTES_MAX = 524_288  # of one page; the message that goes beyond it is the last
+RECIPIENTS_SHOWN_BYTES_MAX = 2_621_440  # of one message, as JSON
+RECIPIENTS_FITTING = 25  # fit whatever they hold
+HEADER_SHOWN_MAX = 16_384  # bytes of our own lines above a message
 _STATES = {WAITING: "waiting", DELIVERED: "done", FAILED: "failed"}
 BOUNCED_BY_HAND = b"The postmaster returned this message to its sender. (#5.7.0)\n"
 
@@ -56,11 +60,19 @@ class Administration:
         after = _integer(request, "after", 0)
         limit = min(_integer(request, "limit", PAGE_MAX), PAGE_MAX)
         page = self._process.store.page(after, limit)
-        rows = [self._row(m) for m in page if administers or m.uid == peer.uid]
-        encoded = [json.dumps(row).encode() for row in rows]
         is_more = len(page) == limit
+        last, held = after, 0
+        encoded: list[bytes] = []
+        for message in page:
+            if held > ROWS_BYTES_MAX:  # the others do not fit into this frame
+                is_more = True
+                break
+            last = message.id
+            if administers or message.uid == peer.uid:
+                encoded.append(json.dumps(self._row(message)).encode())
+                held += len(encoded[-1])
         if is_more:
-            encoded.append(json.dumps({"after": page[-1].id}).encode())
+            encoded.append(json.dumps({"after": last}).encode())
         return Rows(request.ref, tuple(encoded), is_more)
 
     def _show(self, peer: Peer, request: Request, administers: bool) -> Rows | Failed:
@@ -68,7 +80,7 @@ class Administration:
         if isinstance(found, Failed):
             return found
         row = self._row(found)
-        row["header"] = _text(found.head) + self._header(found)
+        row["header"] = _text(found.head[:HEADER_SHOWN_MAX]) + self._header(found)
         return Rows(request.ref, (json.dumps(row).encode(),))
 
     def _overview(self, _peer: Peer, request: Request, administers: bool) -> Rows | Failed:
@@ -97,8 +109,8 @@ class Administration:
 
     def _header(self, found: Stored) -> str:
         data = found.data or b""
-        end = data.find(b"\n\n")
-        return _text(data[: end + 1 if end >= 0 else 0])
+        end = data.find(b"\n\n")  # -1: nothing is shown
+        return _text(data[: min(end + 1, HEADER_SHOWN_MAX)])
 
     def _row(self, message: Stored) -> Row:
         recipients = self._process.store.recipients(message.id)
@@ -115,6 +127,7 @@ class Administration:
             }
             for number, channel, state, original, address, text in recipients
         ]
+        shown = _fitting(rows)
         return {
             "message": message.id,
             "trace": trace_text(message.code, message.part).decode(),
@@ -126,7 +139,8 @@ class Administration:
             "origin": message.origin,
             "held": message.file == "held" or self._process.store.is_held(message.id),
             "bouncing": any(row["state"] == "failed" for row in rows),
-            "recipients": rows,
+            "recipients": rows[:shown],
+            "recipients_left_out": len(rows) - shown,
         }
 
     def _change(self, peer: Peer, request: Request, administers: bool) -> Rows | Failed:
@@ -137,6 +151,8 @@ class Administration:
         if request.verb in ("bounce", "drop") and not idle:
             text = f"message {found.id} is being delivered: hold it, and try again when that ended"
             return Failed(request.ref, 1, text)
+        if request.verb == "hold" and not idle:
+            self._process.deliveries.cut_short(found.id)
         orders = {
             "hold": lambda: self._hold(found, held=True),
             "release": lambda: self._hold(found, held=False),
@@ -178,6 +194,18 @@ class Administration:
 def _integer(request: Request, name: str, default: int) -> int:
     value = request.arguments.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) else default
+
+
+def _fitting(rows: list[Row]) -> int:
+    """Count the recipients that fit into a frame with the rest of their message."""
+    if len(rows) <= RECIPIENTS_FITTING:
+        return len(rows)
+    left = RECIPIENTS_SHOWN_BYTES_MAX
+    for at, row in enumerate(rows):
+        left -= len(json.dumps(row)) + len(", ")
+        if left < 0:
+            return at
+    return len(rows)
 
 
 def _text(data: bytes) -> str:

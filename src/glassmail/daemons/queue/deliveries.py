@@ -174,6 +174,8 @@ class Deliveries:
         self._backlog[channel] = len(rows) == wanted + mine or len(fresh) > wanted
 
     def _read_pass(self, number: int, channel: int) -> None:
+        if self.ledger.is_ending(number):
+            return
         waiting = [Recipient(*row) for row in self._store.waiting(number, channel)]
         stored = self._store.load(number)
         if stored is None:
@@ -213,6 +215,8 @@ class Deliveries:
 
     def finish_by_hand(self, stored: Stored) -> None:
         """End a message whose recipients an administrator settled, with the next transaction."""
+        if self.ledger.is_ending(stored.id):
+            return
         active = Active(stored, (), fresh=False)
         self.actives[stored.id] = active
         self._fresh_bytes += active.held_bytes
@@ -220,7 +224,7 @@ class Deliveries:
 
     def withdraw(self, message: int) -> bool:
         """Take a message's passes off the lanes; False when a delivery of it is under way."""
-        if any(delivery.turn.message == message for delivery in self.under_way.values()):
+        if self.ledger.is_ending(message) or self._running(message):
             return False
         for channel, lane in self.lanes.items():
             lane.remove(message)
@@ -229,14 +233,22 @@ class Deliveries:
         self._steps = {key: trail for key, trail in self._steps.items() if key[0] != message}
         return True
 
+    def cut_short(self, message: int) -> None:
+        """Start nobody else of the passes under way; they go on at their next due time."""
+        for turn in self._running(message):
+            turn.cut_short()
+            self.lanes[turn.channel].remove(message)
+
+    def _running(self, message: int) -> list[Pass[Active]]:
+        return [d.turn for d in self.under_way.values() if d.turn.message == message]
+
     def begin(self, start: Start[Active], clock: Clock) -> list[int]:
         """Number the deliveries of a start and tell them; return their numbers."""
         turn = start.turn
         if not turn.next_due:
             born = turn.carries.born
             turn.next_due = next_attempt(born, clock.seconds, _CHANNELS[turn.channel])
-            lifetime = self._settings.integer("queuelifetime")
-            turn.is_dying = clock.seconds > born + lifetime
+            turn.is_dying = clock.seconds > born + self._settings.integer("queuelifetime")
         numbers = []
         channel = channel_name(turn.channel)
         for index, recipient in enumerate(start.recipients):

@@ -7,7 +7,12 @@ from glassmail.core.schedule.dispatch import Start
 from glassmail.daemons.queue.active import Active
 from glassmail.daemons.queue.deliveries import Deliveries
 from glassmail.daemons.queue.intake import Capability, Clock
-from glassmail.daemons.queue.limits import GATHER_STARTS_S, JOBS_BYTES_MAX, JOBS_MAX
+from glassmail.daemons.queue.limits import (
+    GATHER_STARTS_S,
+    JOB_BYTES_MAX,
+    JOBS_BYTES_MAX,
+    JOBS_MAX,
+)
 from glassmail.daemons.queue.peers import Peer
 from glassmail.net.messages import Deliver, Job, Result, Target
 from glassmail.store.queue.disk import QueueDisk
@@ -16,6 +21,7 @@ from glassmail.store.queue.rows import LOCAL, REMOTE
 _ROLES = {"local": LOCAL, "remote": REMOTE}
 _VERP_END = b"-@[]"
 NO_BODY_TEXT = b"The queue cannot read the message's file: %s (#4.3.0)\n"
+TOO_LONG_TEXT = b"The lines above the message are too long to hand on. (#4.3.0)\n"
 
 
 class Dispatcher:
@@ -80,10 +86,13 @@ class Dispatcher:
         for start in starts:
             numbers = self._deliveries.begin(start, clock)
             for job in self._jobs(start, numbers):
+                size = len(job.body or b"") + len(job.head)
+                if size > JOB_BYTES_MAX:
+                    self._defer(job, TOO_LONG_TEXT)
+                    continue
                 if job.body is None and start.turn.carries.file is not None:
                     self._send_file(peer, job, start.turn.carries.file)
                     continue
-                size = len(job.body or b"") + len(job.head)
                 if jobs and (held + size > JOBS_BYTES_MAX or len(jobs) >= JOBS_MAX):
                     peer.send(Deliver(tuple(jobs)))
                     jobs, held = [], 0
@@ -96,19 +105,21 @@ class Dispatcher:
         try:
             descriptor = self._disk.open_body(name)
         except OSError as error:
-            self._defer(job, error.strerror or "")
+            self._defer(job, NO_BODY_TEXT % (error.strerror or "").encode())
             return
         try:
             size = os.fstat(descriptor).st_size
             if size != job.size - len(job.head):  # never deliver a part as if it were the whole
-                self._defer(job, f"{size} bytes instead of {job.size - len(job.head)}")
+                reason = b"%d bytes instead of %d" % (size, job.size - len(job.head))
+                self._defer(job, NO_BODY_TEXT % reason)
                 return
             peer.send(Deliver((job,)), (descriptor,))
+        except OSError as error:  # no descriptor left for the copy that is sent
+            self._defer(job, NO_BODY_TEXT % (error.strerror or "").encode())
         finally:
             os.close(descriptor)
 
-    def _defer(self, job: Job, reason: str) -> None:
-        text = NO_BODY_TEXT % reason.encode()
+    def _defer(self, job: Job, text: bytes) -> None:
         for target in job.targets:
             self._deliveries.report(Result(target.delivery, "Z", text, ()))
 

@@ -8,11 +8,11 @@ Always:
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from glassmail.daemons.queue.limits import FACTS_SEND_S
+from glassmail.daemons.queue.limits import FACT_BYTES_MAX, FACTS_SEND_S
 from glassmail.events.codec import encode
 from glassmail.events.event import Event
 from glassmail.net.link import Link
@@ -45,6 +45,8 @@ class FactStream:
         self._link.on_up = self._up
         # The log confirms more than the store ever held: the end of the store is gone.
         self.on_ahead: Callable[[int], None] = lambda _batches: None
+        # Called with the log's first confirmation: does it hold more than the store?
+        self.on_first: Callable[[bool], None] | None = None
 
     def count_anew(self) -> None:
         """Be another store for the log, which takes every fact then; inside a transaction."""
@@ -74,8 +76,16 @@ class FactStream:
         if self._trim:
             self._store.trim_facts(self._trim)
         if self._gathered:
-            data = encode(self._gathered)
-            self._fresh.append((self._store.keep_facts(data), data))
+            self._keep(self._gathered)
+
+    def _keep(self, events: list[Event]) -> None:
+        data = encode(events)
+        if len(data) > FACT_BYTES_MAX and len(events) > 1:
+            middle = len(events) // 2
+            self._keep(events[:middle])
+            self._keep(events[middle:])
+            return
+        self._fresh.append((self._store.keep_facts(data), data))
 
     def committed(self) -> None:
         """The transaction is durable: its facts may go, a few commits together."""
@@ -100,8 +110,10 @@ class FactStream:
             return
         is_next = ready[0][0] == self._sent + 1 and ready[-1][0] == self._sent + len(ready)
         if is_next and self._sent - self._kept < WINDOW_ROWS:
-            if self._link.send(Facts(tuple(ready), self._store.identity)):
-                self._sent = ready[-1][0]
+            for rows in _frames(ready):
+                if not self._link.send(Facts(rows, self._store.identity)):
+                    return
+                self._sent = rows[-1][0]
         else:
             self._catch_up()
 
@@ -132,14 +144,32 @@ class FactStream:
             if not rows:
                 self._sent = max(self._sent, self._store.last_fact)
                 return
-            if not self._link.send(Facts(rows, self._store.identity)):
-                return
-            self._sent = rows[-1][0]
+            for part in _frames(rows):
+                if not self._link.send(Facts(part, self._store.identity)):
+                    return
+                self._sent = part[-1][0]
 
     def _confirmed(self, message: FactsKept, _descriptors: tuple[int, ...]) -> None:
-        if message.last > self._store.last_fact:
+        is_ahead = message.last > self._store.last_fact
+        if self.on_first is not None:
+            self.on_first(is_ahead)
+            self.on_first = None
+        if is_ahead:
             self.on_ahead(message.last - self._store.last_fact)
             return
         self._kept = max(self._kept, message.last)
         self._trim = max(self._trim, message.last)
         self._catch_up()
+
+
+def _frames(rows: Sequence[tuple[int, bytes]]) -> Iterator[tuple[tuple[int, bytes], ...]]:
+    """Part rows into frames of about FACT_BYTES_MAX."""
+    part: list[tuple[int, bytes]] = []
+    held = 0
+    for row in rows:
+        if part and held + len(row[1]) > FACT_BYTES_MAX:
+            yield tuple(part)
+            part, held = [], 0
+        part.append(row)
+        held += len(row[1])
+    yield tuple(part)

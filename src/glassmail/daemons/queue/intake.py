@@ -18,13 +18,18 @@ from glassmail.core.formats.message_id import find_message_id
 from glassmail.core.model.limits import (
     BODY_INLINE_BYTES_MAX,
     ENVELOPE_ADDRESS_BYTES_MAX,
+    RECIPIENTS_BYTES_MAX,
     RECIPIENTS_MAX,
 )
 from glassmail.core.model.trail import Trail
 from glassmail.core.route.remembered import routes
 from glassmail.core.route.rewrite import Channel, RoutingTables
 from glassmail.daemons.queue.active import Active
-from glassmail.daemons.queue.limits import HEADER_BYTES_LOOKED_AT, OPEN_BODIES_MAX
+from glassmail.daemons.queue.limits import (
+    CLIENT_OPEN_BODIES_MAX,
+    HEADER_BYTES_LOOKED_AT,
+    OPEN_BODIES_MAX,
+)
 from glassmail.daemons.queue.peers import Peer
 from glassmail.events.queue import Accepted, Administered
 from glassmail.net.messages import BodyOpened, Declined, Enqueue, Enqueued, OpenBody
@@ -108,7 +113,8 @@ class Intake:
 
     def open_body(self, peer: Peer, message: OpenBody) -> None:
         """Make a file for a large body and pass its descriptor."""
-        if self.is_full or len(peer.bodies) >= OPEN_BODIES_MAX:
+        most = OPEN_BODIES_MAX if peer.role == "smtpd" else CLIENT_OPEN_BODIES_MAX
+        if self.is_full or len(peer.bodies) >= most:
             peer.send(Declined(message.ref, "Z", 53, FULL_TEXT))
             return
         try:
@@ -132,6 +138,8 @@ class Intake:
     def add_incoming(self, incoming: Incoming) -> None:
         """Let a message wait for the next transaction."""
         if self.is_full:
+            if incoming.file is not None:  # it was opened while there was room
+                self._disk.remove_body(incoming.file)
             incoming.answer(Declined(incoming.message.ref, "Z", 53, FULL_TEXT))
             return
         self._has_new_files = self._has_new_files or incoming.file is not None
@@ -141,7 +149,8 @@ class Intake:
         longest = max((len(r) for r in message.recipients), default=0)
         if max(longest, len(message.sender)) > ENVELOPE_ADDRESS_BYTES_MAX:
             return Declined(message.ref, "D", 11, TOO_LONG_TEXT), None
-        if len(message.recipients) > RECIPIENTS_MAX:
+        together = sum(map(len, message.recipients))
+        if len(message.recipients) > RECIPIENTS_MAX or together > RECIPIENTS_BYTES_MAX:
             return Declined(message.ref, "D", 31, TOO_MANY_TEXT), None
         if message.origin is not None:
             origin = message.origin
@@ -192,6 +201,8 @@ class Intake:
     ) -> Taken | Enqueued | Declined:
         message = incoming.message
         if incoming.dropped and not self._store.note_drop(incoming.dropped):
+            if incoming.file is not None:
+                self._store.dead_files.append(incoming.file)
             return Enqueued(message.ref, 0)  # taken in before; only its removal was lost
         body, body_size, below = 0, message.size, b""
         origin = message.origin

@@ -8,11 +8,12 @@ Always:
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from glassmail.core.formats.bounce import Failure
+from glassmail.core.formats.bounce import NOT_REPEATED, Failure
 from glassmail.core.route.rewrite import RoutingTables, strip_prepend
 from glassmail.daemons.queue.active import Active
 from glassmail.daemons.queue.facts import FactStream
 from glassmail.daemons.queue.intake import Clock
+from glassmail.daemons.queue.limits import BOUNCE_TEXTS_BYTES_MAX
 from glassmail.events.queue import Bounced, Discarded, Ended
 from glassmail.stations.bounce import Bounce, make_bounce
 from glassmail.stations.bounce import Bounced as FailedMessage
@@ -49,6 +50,10 @@ class Ledger:
         """Tell whether anything waits for a transaction."""
         return bool(self.settlements or self.finished or any(self.due.values()))
 
+    def is_ending(self, message: int) -> bool:
+        """Tell whether the next transaction ends a message."""
+        return any(active.id == message for active in self.finished)
+
     def write(self) -> list[Finished]:
         """Write what digest prepared; inside the transaction. Returns the settled messages."""
         clean = {active.id for active in self.finished if not active.has_failures}
@@ -61,7 +66,12 @@ class Ledger:
     def _failures(self, active: Active) -> list[Failure]:
         if not active.has_failures:
             return []
-        return [Failure(address, text) for address, _channel, text in self._store.failed(active.id)]
+        failures = []
+        left = BOUNCE_TEXTS_BYTES_MAX
+        for address, _channel, text in self._store.failed(active.id):
+            left -= len(text)
+            failures.append(Failure(address, text if left >= 0 else NOT_REPEATED))
+        return failures
 
     def bounce(
         self, done: Finished, settings: Snapshot, tables: RoutingTables, clock: Clock

@@ -63,6 +63,8 @@ def main(context: Context) -> int:
 def _open_store(place: Place) -> tuple[QueueStore, Salvaged | None]:
     """Open the store; when it is damaged, set it aside and save what can be read."""
     directory = place.path("queue")
+    if not os.path.lexists(place.queue_db):
+        _keep_wal(place)
     if not is_marked(directory):
         try:
             return QueueStore(place.queue_db), None
@@ -71,6 +73,16 @@ def _open_store(place: Place) -> tuple[QueueStore, Salvaged | None]:
                 raise
     salvaged = salvage(directory, place.queue_aside)
     return QueueStore(place.queue_db), salvaged
+
+
+def _keep_wal(place: Place) -> None:
+    """Keep a write-ahead log whose database is gone: SQLite would remove it, and mail with it."""
+    wal = place.queue_db + "-wal"
+    if os.path.lexists(wal):
+        kept = os.path.join(place.queue_aside, f"queue.db.wal.{int(time.time())}.{os.getpid()}")
+        os.rename(wal, kept)
+        text = f"the queue's database is gone, but its write-ahead log was there: it is now {kept}"
+        tell_once(place.log_socket, "queue", Alerted(time.time_ns(), "queue", text))
 
 
 def _tell_salvaged(process: QueueProcess, salvaged: Salvaged) -> None:
@@ -84,17 +96,38 @@ def _tell_salvaged(process: QueueProcess, salvaged: Salvaged) -> None:
 
 
 def _tidy(process: QueueProcess, *, has_lost_rows: bool) -> None:
-    """Remove half-made bodies of an ended process; tell what does not belong here."""
+    """Remove half-made bodies of an ended process; tell what does not belong here.
+
+    A body without a row is half-made when this store's last run left it: nobody was promised
+    anything. But when the store has lost rows, was made anew or put back from a copy, it may be
+    somebody's mail. Of a copy only the log knows, which holds later facts then.
+    """
     sizes = process.store.files()
-    aside = process.life.context.place.queue_aside if has_lost_rows else None
-    removed, foreign = process.disk.sweep(set(sizes), aside)
-    if removed and aside is None:
-        process.warn(f"removed {removed} half-made body files of an earlier run")
-    elif removed:
-        process.warn(f"moved {removed} body files without a message to queue/aside")
+    bodies, foreign = process.disk.unreferred(set(sizes))
+    if bodies and (has_lost_rows or process.store.is_new):
+        _clear(process, bodies, is_behind=True)
+    elif bodies:
+        process.facts.on_first = lambda is_ahead: _clear(process, bodies, is_behind=is_ahead)
     for name in foreign:
         process.warn(f"queue/body/{name} does not belong to any message: left alone")
     for name, size in process.disk.wrong(sizes):
         fault = "is missing" if size is None else f"has {size} bytes instead of {sizes[name]}"
         text = f"queue/body/{name} {fault}: its message cannot be delivered"
         process.reporter.tell(Alerted(time.time_ns(), "queue", text))
+
+
+def _clear(process: QueueProcess, bodies: list[str], *, is_behind: bool) -> None:
+    aside = process.life.context.place.queue_aside
+    try:
+        for name in bodies:
+            if is_behind:
+                process.disk.set_aside(name, aside)
+            else:
+                process.disk.remove_body(name)
+    except OSError as error:
+        process.warn(f"queue/body cannot be tidied: {error}")
+        return
+    if is_behind:
+        process.warn(f"moved {len(bodies)} body files without a message to queue/aside")
+    else:
+        process.warn(f"removed {len(bodies)} half-made body files of an earlier run")

@@ -9,48 +9,32 @@ from typing import Protocol
 
 import msgspec
 
-from glassmail.net.channel import Channel
+from glassmail.net import doorway
 from glassmail.net.messages import (
     Enqueue,
     Hello,
-    Message,
     OpenBody,
     Request,
     Settle,
     TakeCodes,
-    encode,
 )
 
 FromPeer = Hello | TakeCodes | OpenBody | Enqueue | Settle | Request
 DECODER = msgspec.msgpack.Decoder(FromPeer)
 
 
-class Peer:
+class Peer(doorway.Peer):
     """One connection.
 
     Attributes:
-        role: client until Hello says otherwise.
         bodies: files opened for it and not yet handed in: token -> (name, descriptor).
     """
 
-    __slots__ = ("bodies", "channel", "pid", "role", "uid")
+    __slots__ = ("bodies",)
 
-    def __init__(self, uid: int, pid: int) -> None:
-        self.channel: Channel | None = None
-        self.uid = uid
-        self.pid = pid
-        self.role = "client"
+    def __init__(self, pid: int, uid: int, gid: int) -> None:
+        super().__init__(pid, uid, gid)
         self.bodies: dict[int, tuple[str, int]] = {}
-
-    def send(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
-        """Send, unless the peer is gone."""
-        if self.channel is not None:
-            self.channel.send(encode(message), descriptors)
-
-    def close(self, reason: str) -> None:
-        """Hang up."""
-        if self.channel is not None:
-            self.channel.close(reason)
 
 
 class Handler(Protocol):

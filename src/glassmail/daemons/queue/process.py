@@ -7,7 +7,9 @@ commit itself blocks the loop: while the disk works, the sockets gather.
 import asyncio
 import os
 import pwd
+import sys
 import time
+import traceback
 from collections.abc import Callable
 
 import apsw
@@ -73,7 +75,7 @@ class QueueProcess:
         self.deliveries = Deliveries(store, self.facts, self.settings, self.tables)
         self.dispatcher = Dispatcher(self.deliveries, disk, self.capability)
         self.space = Space(disk, self.intake, self)
-        self.drop = DropBox(place.queue_drop, place.queue_aside, disk, self)
+        self.drop = DropBox(place.queue_drop, place.queue_aside, disk, self.intake, self)
         self.orders: list[Callable[[], None]] = []  # further changes, inside a transaction
         self.after_commit: list[Callable[[], None]] = []
         self._loop = asyncio.get_running_loop()
@@ -131,8 +133,15 @@ class QueueProcess:
         self._is_scheduled = False
         if self._has_failed() or self.life.ended.is_set():
             return
+        try:
+            self._carry_on(self.clock_now())
+        except Exception as error:  # noqa: BLE001 (what memory holds may be half-done)
+            if not isinstance(error, apsw.Error):
+                traceback.print_exc(file=sys.stderr)
+            self._broken(self.facts.mark, error)
+
+    def _carry_on(self, clock: Clock) -> None:
         self.space.check(self.settings.integer("queueminfree"))
-        clock = self.clock_now()
         self._last_batch = self.intake.waiting + self.deliveries.waiting
         self.deliveries.digest(clock)
         if self._commit(clock):
@@ -142,12 +151,8 @@ class QueueProcess:
             self.store.dead_files.clear()
         if self._has_failed():
             return
-        try:
-            if not self.intake.is_full:
-                self._start_deliveries(clock)
-        except apsw.Error as error:  # a page that cannot be read
-            self._broken(self.facts.mark, error)
-            return
+        if not self.intake.is_full:
+            self._start_deliveries(clock)  # a page may not be readable
         self._after(clock)
 
     def _start_deliveries(self, clock: Clock) -> None:

@@ -17,8 +17,7 @@ from glassmail.daemons.queue.peers import (
     may_be,
 )
 from glassmail.daemons.queue.process import QueueProcess
-from glassmail.net.channel import Channel, peer_credentials
-from glassmail.net.doorway import Doorway, read_message
+from glassmail.net.doorway import Doorway, Places, admit, read_message
 from glassmail.net.messages import (
     Codes,
     Enqueue,
@@ -42,6 +41,7 @@ class QueueServer:
         self._process = process
         self._context = process.life.context
         self._peers: set[Peer] = set()
+        self._places = Places(CONNECTIONS_MAX, CONNECTIONS_PER_UID_MAX, self._is_ours)
         self._administration = Administration(process)
         self._uids = tuple(self._context.uids.values())
         self._owner = os.stat(self._context.place.root).st_uid
@@ -53,23 +53,12 @@ class QueueServer:
         self._door = Doorway(sock, self._welcome, self._process.warn)
 
     def _welcome(self, sock: socket.socket) -> None:
-        pid, uid, _gid = peer_credentials(sock)
-        if len(self._peers) >= CONNECTIONS_MAX or not self._has_place(uid):
-            sock.close()  # a submitter tries again, or leaves the message in queue/drop
-            return
-        peer = Peer(uid, pid)
-        peer.channel = Channel(
-            sock,
-            lambda payload, descriptors: self._frame(peer, payload, descriptors),
-            lambda _reason: self._gone(peer),
-        )
-        self._peers.add(peer)
+        # A submitter that gets no place tries again, or leaves the message in queue/drop.
+        admit(sock, self._peers, self._places, Peer, self._frame, self._gone)
 
-    def _has_place(self, uid: int) -> bool:
-        """Tell whether a user may have one more connection; daemons and the owner always may."""
-        if uid in (0, self._owner) or any(uid == known for known, _gid in self._uids):
-            return True
-        return sum(peer.uid == uid for peer in self._peers) < CONNECTIONS_PER_UID_MAX
+    def _is_ours(self, uid: int) -> bool:
+        """Tell whether a user is a daemon's, the owner or root."""
+        return uid in (0, self._owner) or any(uid == known for known, _gid in self._uids)
 
     def _gone(self, peer: Peer) -> None:
         self._peers.discard(peer)

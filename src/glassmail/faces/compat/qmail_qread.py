@@ -42,6 +42,8 @@ def lines(row: dict[str, Any]) -> Iterator[bytes]:
                 done = b"" if recipient["state"] == "waiting" else b"  done"
                 address = _safe(_bytes(recipient["address"]))
                 yield b"%b\t%b\t%b\n" % (done, channel.encode("ascii"), address)
+    if row.get("recipients_left_out"):
+        yield b"\t%d more recipients\n" % row["recipients_left_out"]
 
 
 def _bytes(text: str) -> bytes:

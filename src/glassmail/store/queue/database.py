@@ -41,7 +41,12 @@ _DUE = ("due_local", "due_remote")
 
 
 class QueueStore:
-    """The database of one queue process."""
+    """The database of one queue process.
+
+    Attributes:
+        is_new: nothing had ever been written to it when it was opened.
+        dead_files: body files to remove after the commit.
+    """
 
     def __init__(self, path: str) -> None:
         """Open or make it; raises schema.StoreError."""
@@ -52,6 +57,7 @@ class QueueStore:
         self.identity = int(self._value("SELECT value FROM meta WHERE key='identity'"))
         self._next_message = 1 + self._sequence("message")
         self._next_fact = 1 + self._sequence("fact")
+        self.is_new = self._next_message == self._next_fact == 1
         self._next_body = 1 + int(self._value("SELECT coalesce(max(id),0) FROM body"))
         self.count = int(self._value("SELECT count(*) FROM message"))
 
@@ -224,14 +230,15 @@ class QueueStore:
         )
         return [Waiting(*row) for row in rows]
 
-    def failed(self, message: int) -> list[tuple[bytes, int, bytes]]:
-        """Failed recipients for the bounce: (rewritten address, channel, text), in order."""
+    def failed(self, message: int) -> Iterator[tuple[bytes, int, bytes]]:
+        """Yield failed recipients for the bounce, in order: (rewritten address, channel, text)."""
         rows = self._db.execute(
             "SELECT address,channel,text FROM recipient WHERE message=? AND state=2"
             " ORDER BY number",
             (message,),
         )
-        return [(bytes(row[0]), int(row[1]), bytes(row[2])) for row in rows]
+        for row in rows:
+            yield bytes(row[0]), int(row[1]), bytes(row[2])
 
     def all_due(self, channel: int, now: int, limit: int) -> int:
         """Make up to `limit` waiting passes due now (qmail's ALRM); return how many were moved."""

@@ -53,26 +53,14 @@ class QueueDisk:
         except FileNotFoundError:
             return
 
-    def sweep(self, referred: set[str], aside: str | None = None) -> tuple[int, list[str]]:
-        """Remove our own body files that no row names; return (removed, foreign names left).
+    def unreferred(self, referred: set[str]) -> tuple[list[str], list[str]]:
+        """Body files that no row names: (our own, foreign ones)."""
+        names = [name for name in os.listdir(self._bodies_fd) if name not in referred]
+        return list(filter(is_body_name, names)), [n for n in names if not is_body_name(n)]
 
-        Args:
-            referred: names that rows refer to.
-            aside: move them there instead: when rows were lost, they may be somebody's mail.
-        """
-        removed, foreign = 0, []
-        for name in os.listdir(self._bodies_fd):
-            if name in referred:
-                continue
-            if not _OURS.match(name):
-                foreign.append(name)
-                continue
-            if aside is None:
-                self.remove_body(name)
-            else:
-                os.rename(name, os.path.join(aside, name), src_dir_fd=self._bodies_fd)
-            removed += 1
-        return removed, foreign
+    def set_aside(self, name: str, aside: str) -> None:
+        """Move a body file to another directory; raises OSError."""
+        os.rename(name, os.path.join(aside, name), src_dir_fd=self._bodies_fd)
 
     def wrong(self, sizes: dict[str, int]) -> list[tuple[str, int | None]]:
         """Body files that are missing (None) or have another size than their rows say."""
