@@ -299,8 +299,16 @@ def test_what_cannot_be_done(tmp_path, verb, arguments, code):
 async def test_logins(tmp_path):
     async with Site(tmp_path, maxbadlogins=3) as site:
         server = site.server()
-        answers = [(await server.may_log_in(IP, b"joe")).answer for _ in range(5)]
+        answers = [(await server.may_log_in(IP, b"joe")).answer for _ in range(3)]
+        (row,) = await site.rows("counts", client="192.0.2.1", account="joe")
+        assert row["login"] == [False, "192.0.2.1: more than 3 wrong passwords within a minute"]
+        assert not await site.rows("blocks")  # asked by a person, nothing was counted
+        answers += [(await server.may_log_in(IP, b"joe")).answer for _ in range(2)]
         assert answers == [YES] * 3 + [NO] * 2
+        (event,) = [event for event in site.events if isinstance(event, NetworkBlocked)]
+        assert (event.network, event.is_login_only) == ("192.0.2.1", True)
+        assert event.reason.endswith("within a minute; logins alone, mail is still taken")
+        assert (await server.may_log_in(b"a name", b"joe")).answer == YES
         assert (await server.may_log_in(OTHER, b"joe")).answer == YES
         for _ in range(9):
             server.happened("login", OTHER, b"joe")
@@ -310,6 +318,8 @@ async def test_logins(tmp_path):
         assert [(row["client"], row["refuses"]) for row in rows] == [("192.0.2.1", "logins")]
         assert not server.has_blocks
         assert found.steps[0].question == "session.logins"
+    async with Site(tmp_path, maxbadlogins=3) as site:  # it outlives a restart
+        assert [row["client"] for row in await site.rows("blocks")] == ["192.0.2.1"]
 
 
 @scenario

@@ -314,7 +314,10 @@ def test_without_a_server_and_without_a_history(tmp_path):
     place = Place(str(tmp_path / "nothing"))
     with pytest.raises(CannotTellError, match="no such site"):
         ask_history(place, Query(("message",), number=1))
-    os.makedirs(place.root)
+    os.makedirs(place.root)  # a directory that holds no site
+    with pytest.raises(CannotTellError, match="no such site"):
+        ask_history(place, Query(("message",), number=1))
+    os.makedirs(place.control)
     found, cases = ask_history(place, Query(("message",), number=1))
     assert (found.count, cases) == (0, [])
 

@@ -489,21 +489,20 @@ def test_without_a_descriptor_for_the_body_a_delivery_is_deferred(tmp_path, monk
 
 
 def test_a_fault_in_a_round_ends_the_process_and_the_next_one_goes_on(tmp_path, monkeypatch):
-    run = Dispatcher.run
+    send = Dispatcher._send
     switch = tmp_path / "switch"
 
-    def faulty(self, clock):
-        starts = run(self, clock)
+    def faulty(self, *starts):
         if switch.exists():
             raise ValueError("a fault after starts were taken")
-        return starts
+        return send(self, *starts)
 
-    monkeypatch.setattr(Dispatcher, "run", faulty)
+    monkeypatch.setattr(Dispatcher, "_send", faulty)
     site = QueueSite(tmp_path / "site", locals=b"here.test\n")
     try:
-        client = site.peer("client")
+        client, _local = site.peer("client"), site.peer("local")
         switch.touch()
-        client.enqueue([b"joe@here.test"])
+        assert isinstance(client.enqueue([b"joe@here.test"]), Enqueued)
         _pid, status = os.waitpid(site.pid, 0)
         assert os.waitstatus_to_exitcode(status) == EXIT_STORE_BROKEN
         switch.unlink()

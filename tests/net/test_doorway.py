@@ -8,8 +8,9 @@ import socket
 import msgspec
 import pytest
 
-from glassmail.net.doorway import Doorway, read_message
+from glassmail.net.doorway import CLIENT, Doorway, Peer, Places, admit, read_message
 from glassmail.net.limits import ACCEPT_REST_S
+from glassmail.net.messages import FactsKept
 from glassmail.net.unix_listener import listen_unix
 
 
@@ -26,6 +27,52 @@ def knock(path):
         sock.close()
         raise
     return sock
+
+
+def test_nobody_takes_all_places():
+    places = Places(6, 2, lambda uid: uid == 0)
+    peers = []
+    for uid in (7, 7, 8, 0, 0):
+        assert places.has_one(uid, peers)
+        peers.append(Peer(1, uid, uid))
+    assert not places.has_one(7, peers)
+    assert places.has_one(8, peers)
+    peers.append(Peer(1, 0, 0))
+    assert not places.has_one(0, peers)
+
+
+def test_who_finds_no_place_is_hung_up_on(path):
+    async def run():
+        peers, gone, frames = set(), [], []
+        places = Places(9, 1, lambda _uid: False)
+
+        def leave(peer):
+            peers.discard(peer)
+            gone.append(peer)
+
+        def welcome(sock):
+            admit(sock, peers, places, Peer, lambda *frame: frames.append(frame), leave)
+
+        door = Doorway(listen_unix(path), welcome, print)
+        reader, writer = await asyncio.open_unix_connection(path)
+        late, other = await asyncio.open_unix_connection(path)
+        assert await late.read() == b""
+        (peer,) = peers
+        assert (peer.pid, peer.uid, peer.role) == (os.getpid(), os.geteuid(), CLIENT)
+        writer.write(len(b"hello").to_bytes(4, "big") + b"\0hello")
+        while not frames:
+            await asyncio.sleep(0)
+        assert frames == [(peer, b"hello", ())]
+        peer.send(FactsKept(1))
+        assert await reader.readexactly(5)
+        writer.close()
+        other.close()
+        while not gone:
+            await asyncio.sleep(0)
+        assert not peers
+        door.close()
+
+    asyncio.run(run())
 
 
 def test_connections_are_handed_over_until_it_is_closed(path):

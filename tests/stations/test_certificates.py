@@ -213,7 +213,8 @@ def test_ciphers(site):
     found = site.found.choose(b"", b"ECDHE-ECDSA-CHACHA20-POLY1305")
     assert Client(found, **old).shake().layer.facts().cipher == "ECDHE-ECDSA-CHACHA20-POLY1305"
     assert site.found.choose(b"", b"no-such-cipher") is None
-    assert "no cipher" in site.problems[-1]
+    assert site.problems[-1].startswith("ciphers 'no-such-cipher': no cipher")
+    assert "mend control/tlsserverciphers, or TLSCIPHERS of a rule" in site.problems[-1]
 
 
 def test_objects_are_ours(site):

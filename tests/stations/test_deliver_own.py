@@ -141,4 +141,4 @@ def test_the_trail_says_that_no_process_ran(home):
     home.write(".qmail-x", b"|forward a@x\n")
     report = home.deliver(b"x")
     assert answers(report, "delivery.program") == [(b"forward a@x", "exit 0")]
-    assert report.steps[-1].source == "here"
+    assert report.steps[-1].source == "in the worker"

@@ -115,6 +115,17 @@ def test_what_cannot_be_run_is_a_problem(tmp_path):
     assert ended.pid == 0
 
 
+def test_a_bare_name_lies_below_the_sites_directory(tmp_path, monkeypatch):
+    program(tmp_path / "check", "exit 100")
+    monkeypatch.chdir(tmp_path)
+
+    async def go(name):
+        return await Programs().run(Call((name,), {}, {}, (), 0, True, 5.0))
+
+    assert asyncio.run(go(b"check")).exit_code == 100
+    assert asyncio.run(go(b"true"))[:1] == (0,)  # else it is on PATH
+
+
 def test_inputs_stand_where_they_are_wanted(tmp_path):
     one, two = os.memfd_create("one"), os.memfd_create("two")
     for descriptor, text in ((one, b"message"), (two, b"envelope")):

@@ -5,13 +5,16 @@ import dataclasses
 import json
 import re
 import shutil
+import socket
 import subprocess
 
 import pytest
 
 from glassmail.core.ask import Counts, Held, LoginFact
+from glassmail.core.formats.log_outlets import SYSLOG, Outlet
 from glassmail.core.model.trail import NO, UNKNOWN, YES
 from glassmail.core.policy.facts import Client
+from glassmail.daemons.log.outlets import Outlets
 from glassmail.events.session_lines import lines
 from glassmail.events.smtpd import Connected, Disconnected, Noted, Refused
 from glassmail.net.gate_messages import Tap
@@ -342,15 +345,28 @@ def test_taps_come_and_go_while_a_session_runs(tmp_path):
 
 # --- fail2ban -----------------------------------------------------------------------------------
 
-FILTER = re.compile(r"^\S+ \d+\.\d+ rblsmtpd: (?P<host>\S+) pid \d+ \S+ 4\d\d \S+\s*$")
+# Debian's filter.d/qmail.conf, behind the stamp and the host that syslogd writes.
+FILTER = re.compile(
+    r"^.{15} mx (?:qmail|rblsmtpd): \d+\.\d+ rblsmtpd: (?P<host>\S+) pid \d+ \S+ 4\d\d \S+\s*$"
+)
+IN_A_FILE = r"^\s*rblsmtpd: <HOST> pid \d+ \S+: [45]\d\d"  # docs/front-door.md
 
 
 def shut_out_line(tmp_path):
+    """What syslogd writes of it: the log's own datagram, with a host's name."""
     site = Site(tmp_path)
     site.ask.blocks = {b"192.0.2.1": ("192.0.2.0/24", "an administrator's order")}
     site.session.begin()
     noted = next(event for event in site.events if isinstance(event, Noted))
-    return "qmail: 1795187040.123456 " + lines(noted).decode()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        path = str(tmp_path / "syslog")
+        receiver.bind(path)
+        outlets = Outlets([Outlet(SYSLOG, path.encode())], lambda _text: None)
+        outlets.add([noted])
+        data = receiver.recv(4_096).decode()
+        outlets.close()
+    told = data.partition(">")[2]
+    return f"{told[:15]} mx {told[16:]}"
 
 
 def test_fail2bans_filter_finds_who_is_shut_out(tmp_path):
@@ -361,6 +377,8 @@ def test_fail2ban_itself(tmp_path):
     program = shutil.which("fail2ban-regex")
     if program is None:
         pytest.skip("fail2ban is not installed")
-    line = "Nov 21 08:00:00 mx " + shut_out_line(tmp_path).strip()
-    done = subprocess.run([program, line, "qmail"], capture_output=True, check=False, timeout=60)
-    assert b"1 matched, 0 missed" in done.stdout, done.stdout.decode()
+    line = shut_out_line(tmp_path)
+    in_a_file = "@400000006b01956f32e74aaf " + line[line.index("rblsmtpd: 192.") :]
+    for words in ((line, "qmail"), (in_a_file, IN_A_FILE)):
+        done = subprocess.run([program, *words], capture_output=True, check=False, timeout=60)
+        assert b"1 matched, 0 missed" in done.stdout, done.stdout.decode()

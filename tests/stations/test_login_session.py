@@ -332,6 +332,25 @@ def test_every_try_is_a_line(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("typed", "account"),
+    [(b"joe@here.example", b"joe@here.example"), (b"Joe%Here.example", b"joe@here.example"),
+     (b"joe", b"joe@here.example"), (b"gone@here.example", b"gone@here.example"),
+     (b"gone%here.example", b"gone@here.example"), (b"hunter2", b""), (b"hun/ter.2x", b"")],
+)  # fmt: skip
+def test_a_refused_login_names_its_account(tmp_path, typed, account):
+    ask = FakeAsk()
+    for name in (b"joe@here.example", b"Joe%Here.example", b"joe"):
+        ask.logins[name, b"wrong"] = LoginFact(
+            NO, b"joe@here.example", "vpasswd", "bad password", exists=True
+        )
+    talk = Talk(tmp_path, ask=ask, rule=':allow,ALLOW_INSECURE_AUTH="1"')
+    talk.say(EHLO, b"AUTH PLAIN " + base64.b64encode(b"\0%b\0wrong" % typed), MAIL, b"RCPT")
+    events = talk.told(Refused)
+    assert (events[0].stage, events[0].login) == ("auth", account)
+    assert all(not event.login for event in events[1:])  # nobody has logged in
+
+
 @pytest.mark.covers("rule-variable/LOCALMFCHECK")
 @pytest.mark.parametrize(
     ("value", "sender", "is_good"),

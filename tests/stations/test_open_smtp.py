@@ -43,6 +43,11 @@ def test_the_file_of_vpopmail(tmp_path):
     assert opened(path, b"::ffff:127.0.0.4") is not RULE
 
 
+def test_the_latest_of_several_entries_counts(tmp_path):
+    path = write(tmp_path, *(f'::ffff:127.0.0.9:allow,RELAYCLIENT=""\t{at}' for at in (NOW, 1000)))
+    assert opened(path, b"127.0.0.9") is not RULE
+
+
 def test_many_old_entries_open_nothing(tmp_path):
     old = (f'10.{n // 65536}.{n // 256 % 256}.{n % 256}:allow,RELAYCLIENT=""\t1000000000'
            for n in range(11_859))  # fmt: skip

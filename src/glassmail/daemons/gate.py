@@ -27,12 +27,11 @@ from glassmail.daemons.context import Context
 from glassmail.daemons.gate_crowds import Crowds
 from glassmail.daemons.gate_keeping import GateKeeping
 from glassmail.daemons.gate_orders import GateOrders
-from glassmail.daemons.gate_peer import CLIENT, Peer, Rights
+from glassmail.daemons.gate_peer import Peer, Rights
 from glassmail.daemons.life import Life, live
 from glassmail.events.gate import AccountHeld, NetworkBlocked
 from glassmail.events.process import Alerted, SettingBroken, Warned
-from glassmail.net.channel import Channel, peer_credentials
-from glassmail.net.doorway import Doorway, read_message
+from glassmail.net.doorway import CLIENT, Doorway, Places, admit, read_message
 from glassmail.net.gate_messages import (
     Alone,
     Block,
@@ -55,6 +54,7 @@ from glassmail.store.control import ControlError, Controls, Snapshot
 ROLE = "gate"
 CANNOT_START = 111
 CONNECTIONS_MAX = 256
+CONNECTIONS_PER_UID_MAX = 16  # of people
 TICK_S = 1.0
 
 Told = Enter | Leave | Moved | Happened | MayLogIn | MaySend | Transcript
@@ -95,6 +95,7 @@ class GateProcess:
         self._reporter = Reporter(place.log_socket, ROLE)
         self._rights = Rights(place.root, life.context.uids)
         self._peers: set[Peer] = set()
+        self._places = Places(CONNECTIONS_MAX, CONNECTIONS_PER_UID_MAX, self._rights.may_serve)
         self._door: Doorway | None = None
         self._ticking: asyncio.TimerHandle | None = None
         self.book = GateBook()
@@ -163,16 +164,7 @@ class GateProcess:
     # --- peers ---------------------------------------------------------------------------------
 
     def _welcome(self, sock: socket.socket) -> None:
-        if len(self._peers) >= CONNECTIONS_MAX:
-            sock.close()
-            return
-        peer = Peer(*peer_credentials(sock))
-        self._peers.add(peer)
-        peer.channel = Channel(
-            sock,
-            lambda payload, descriptors: self._frame(peer, payload, descriptors),
-            lambda _reason: self._gone(peer),
-        )
+        admit(sock, self._peers, self._places, Peer, self._frame, self._gone)
 
     def _gone(self, peer: Peer) -> None:
         self._peers.discard(peer)
@@ -248,10 +240,7 @@ class GateProcess:
             case Happened():
                 self._happened(message)
             case MayLogIn():
-                address = address_of(message.ip)
-                if address is not None:
-                    found = self.book.may_log_in(address, message.account, time.time())
-                    peer.send(Permitted(message.ref, *found))
+                self._may_log_in(peer, message)
             case MaySend():
                 self._may_send(peer, message)
             case Transcript():
@@ -311,19 +300,31 @@ class GateProcess:
             self._count(message.kind, address)
 
     def _count(self, kind: str, address: Network) -> None:
-        blocked = self.book.happened(kind, address, time.time())
+        self._blocked(self.book.happened(kind, address, time.time()))
+
+    def _may_log_in(self, peer: Peer, message: MayLogIn) -> None:
+        address = address_of(message.ip)
+        if address is None:  # a rule calls the client by a name that is no address
+            peer.send(Permitted(message.ref, True, 0, "not counted: no numeric address"))
+            return
+        answer, blocked = self.book.may_log_in(address, message.account, time.time())
+        peer.send(Permitted(message.ref, *answer))
+        self._blocked(blocked)
+
+    def _blocked(self, blocked: Blocked | None) -> None:
+        """Save a block that a limit led to, tell it, and have it obeyed."""
         if blocked is None:
             return
         self.keeping.changed()
-        self._tell_block(blocked)
         if not blocked.is_login_only:
             self._to_servers(_block(blocked))
-
-    def _tell_block(self, blocked: Blocked) -> None:
         seconds = int(blocked.until - blocked.since)
+        reason = blocked.reason
+        if blocked.is_login_only:
+            reason += "; logins alone, mail is still taken"
         self._reporter.tell(
             NetworkBlocked(
-                time.time_ns(), blocked.network.text, blocked.until, seconds, blocked.reason,
+                time.time_ns(), blocked.network.text, blocked.until, seconds, reason,
                 blocked.is_login_only,
             )
         )  # fmt: skip

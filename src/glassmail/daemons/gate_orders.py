@@ -128,6 +128,11 @@ class GateOrders:
             "total": total,
             "block": [block.network.text, block.reason] if block is not None else None,
         }
+        account = _text(request, "account")
+        if account:  # may it try a password?
+            name = account.encode("utf-8", "replace")
+            answer, _made = self._book.may_log_in(network, name, now, is_dry=True)
+            row["login"] = [answer.is_permitted, answer.source]
         return _rows(request, [row])
 
 

@@ -5,45 +5,28 @@ import os
 import pwd
 from collections import Counter
 
-from glassmail.net.channel import Channel
-from glassmail.net.messages import Message, encode
+from glassmail.net import doorway
 
-CLIENT = "client"
 GROUP = "glass"  # its members administer the site
 
 
-class Peer:
+class Peer(doorway.Peer):
     """One connection.
 
     Attributes:
-        role: client until Hello says otherwise.
         entered: connections that it counted in, by address.
     """
 
-    __slots__ = ("channel", "entered", "gid", "pid", "role", "uid")
+    __slots__ = ("entered",)
 
     def __init__(self, pid: int, uid: int, gid: int) -> None:
-        self.channel: Channel | None = None
-        self.pid = pid
-        self.uid = uid
-        self.gid = gid
-        self.role = CLIENT
+        super().__init__(pid, uid, gid)
         self.entered: Counter[bytes] = Counter()
 
     @property
     def unsent_bytes(self) -> int:
         """Bytes that wait for it to read."""
         return self.channel.unsent_bytes if self.channel is not None else 0
-
-    def send(self, message: Message) -> None:
-        """Send, unless the peer is gone."""
-        if self.channel is not None:
-            self.channel.send(encode(message))
-
-    def close(self, reason: str) -> None:
-        """Hang up."""
-        if self.channel is not None:
-            self.channel.close(reason)
 
 
 class Rights:

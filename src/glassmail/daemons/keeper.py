@@ -24,6 +24,7 @@ import msgspec
 
 from glassmail.core.ask import Existence
 from glassmail.core.formats.daemons import DaemonsError
+from glassmail.core.model.system_errors import words_of
 from glassmail.core.model.trail import UNKNOWN, Step
 from glassmail.core.route.rewrite import RoutingTables
 from glassmail.daemons.context import Context
@@ -223,7 +224,7 @@ def main(context: Context) -> int:
             logins = Logins(controls, users, lambda: answers.tables, place.root)
             KeeperServer(context, answers, reporter, logins).listen()
         except OSError as error:
-            life.end(_cannot_start(context, f"{place.keeper_socket}: {error.strerror}"))
+            life.end(_cannot_start(context, f"{place.keeper_socket}: {words_of(error)}"))
             return
         reporter.start()
 

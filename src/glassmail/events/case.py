@@ -9,7 +9,8 @@ from typing import Literal
 import msgspec
 
 QueryKind = Literal[
-    "code", "message", "address", "domain", "message_id", "client", "delivery", "remote_id", "time"
+    "code", "message", "address", "domain", "message_id", "client", "delivery", "remote_id", "time",
+    "login",
 ]
 
 
@@ -28,8 +29,8 @@ class Query(msgspec.Struct, frozen=True):
 
     Attributes:
         kinds: how the text may be read; any of them matches. `time` asks for what went wrong in
-            sessions between since and until.
-        text: the address, domain, Message-ID (bare), client or other server's queue id.
+            sessions between since and until, `login` for the refused logins of an account.
+        text: the address, domain, Message-ID (bare), client, account or other server's queue id.
         number: trace code, message or delivery number.
         part: message of the session, 0 for all.
         since, until: nanoseconds since 1970; 0 for no limit.

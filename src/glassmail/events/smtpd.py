@@ -36,11 +36,12 @@ class Refused(Event, tag="refused", frozen=True):
     """A client was told 4xx or 5xx.
 
     Attributes:
-        stage: connect, helo, mail, rcpt, data, message, command.
+        stage: connect, helo, auth, mail, rcpt, data, message, command.
         check: id of the deciding check.
         reply_code, reply: the reply as sent, without CRLF, with its trace code.
         recipients: accepted before in this transaction, at data and message; STORY_RECIPIENTS_MAX
             of them.
+        login: who logged in; at auth the account that was tried, as far as it may be kept.
     """
 
     severity: ClassVar[str] = "warning"

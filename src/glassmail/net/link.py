@@ -67,6 +67,7 @@ class Link(Generic[M]):
         if self._is_closed or self._channel is not None:
             return
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.setblocking(False)  # behind a process that accepts nobody connect(2) would wait
         try:
             sock.connect(self._path)
         except OSError:

@@ -10,6 +10,8 @@ import socket
 import time
 from collections.abc import Callable
 
+from glassmail.core.model.system_errors import words_of
+
 RETRY_S = 1.0
 SEND_BYTES = 1_048_576  # room asked of the kernel for a burst
 
@@ -78,7 +80,7 @@ class LogSocket:
     def _trouble(self, error: OSError) -> None:
         if not self._is_troubled:
             self._is_troubled = True
-            self._tell(f"{os.fsdecode(self._path)}: {error.strerror}: log lines are lost there")
+            self._tell(f"{os.fsdecode(self._path)}: {words_of(error)}: log lines are lost there")
 
     def _recovered(self) -> None:
         lost, self.lost, self._is_troubled = self.lost, 0, False

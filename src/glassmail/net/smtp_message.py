@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import Iterator
 
+from glassmail.core.model.system_errors import words_of
 from glassmail.core.protocol.smtp_body import BodyEncoder, PartialLineError, encode
 
 CHUNK_BYTES = 65_536
@@ -114,7 +115,7 @@ class OutgoingMessage:
             try:
                 chunk = os.pread(self._descriptor, CHUNK_BYTES, at)
             except OSError as error:
-                raise BodyError(error.strerror or str(error)) from error
+                raise BodyError(words_of(error)) from error
             if not chunk:
                 return
             at += len(chunk)

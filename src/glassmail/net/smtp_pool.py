@@ -9,6 +9,7 @@ Always:
 import asyncio
 import errno
 
+from glassmail.core.model.system_errors import words_of
 from glassmail.core.protocol.smtp_client import SmtpClient
 from glassmail.net.smtp_connection import SmtpConnection
 
@@ -78,7 +79,7 @@ class SmtpPool:
             ) from None
         except OSError as error:
             lacking = error.errno in _NO_RESOURCES
-            raise ConnectError(error.strerror or str(error), no_resources=lacking) from error
+            raise ConnectError(words_of(error), no_resources=lacking) from error
         if connection.is_connected:  # it may have ended in the very turn in which it began
             self._keys[connection] = key
             self._watch()

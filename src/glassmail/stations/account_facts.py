@@ -7,6 +7,7 @@ process that asks.
 from glassmail.core.formats import quota
 from glassmail.core.formats.date import rfc822
 from glassmail.core.formats.vpasswd import Flag
+from glassmail.core.model.system_errors import words_of
 from glassmail.core.model.trail import NO, UNKNOWN, YES, Step, Trail
 from glassmail.stations.accounts import VDelivery
 from glassmail.stations.domain_flags import effective_flags
@@ -42,7 +43,7 @@ def _login(found: VDelivery, domain_directory: bytes) -> Step:
     try:
         last = lastauth.read(found.directory)
     except OSError as error:
-        when = f"lastauth: {(error.strerror or str(error)).lower()}"
+        when = f"lastauth: {words_of(error).lower()}"
     else:
         when = "nobody has logged in"
         if last is not None:
@@ -67,7 +68,7 @@ def _quota(found: VDelivery) -> Step | None:
     except FileNotFoundError:
         held = count = 0  # the first delivery makes it
     except OSError as error:
-        source = f"{(error.strerror or str(error)).lower()}: run as its owner"
+        source = f"{words_of(error).lower()}: run as its owner"
         return Step("account.quota", found.delivered_to, UNKNOWN, source)
     full = maildir_quota.percent(held, count, limit)
     source = f"{held} bytes, {count} messages of {quota.render(limit).decode()}: {full} %"

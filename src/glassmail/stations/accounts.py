@@ -27,6 +27,7 @@ from typing import NamedTuple
 from glassmail.core.formats.vpasswd import Account, Flag
 from glassmail.core.model.limits import DOT_QMAIL_BYTES_MAX
 from glassmail.core.model.outcome import Outcome, Report
+from glassmail.core.model.system_errors import words_of
 from glassmail.core.model.trail import NO, UNKNOWN, YES, Step, Trail
 from glassmail.core.route import mailbox
 from glassmail.core.route.mailbox import CatchAll
@@ -253,7 +254,7 @@ def _find_dot_qmail(directory: bytes, extension: bytes) -> _DotQmail:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            reason = words_of(error).lower()
             source = f"{os.fsdecode(path)}: {reason}"
             step = Step("account.dot_qmail", path, UNKNOWN, source)
             return _DotQmail(path, None, reason, step)

@@ -17,6 +17,7 @@ import ssl
 from collections.abc import Callable
 from typing import NamedTuple
 
+from glassmail.core.model.system_errors import words_of
 from glassmail.net.tls import TlsObject, reason_of
 
 DEFAULT = "control/servercert.pem"
@@ -54,6 +55,10 @@ class _Kept:
         self.certificate: Certificate | None = None
         self.stamp: tuple[_Stamp, _Stamp] | None = None
         self.looked_at = float("-inf")
+
+
+class _CiphersError(Exception):
+    """A list of ciphers that OpenSSL makes nothing of; the file is not to blame."""
 
 
 class Certificates:
@@ -108,6 +113,9 @@ class Certificates:
             return None
         try:
             kept.certificate = Certificate(self._read(full, authority, key), key.path)
+        except _CiphersError as error:
+            self._tell(f"ciphers {key.ciphers!r}: {error}: mend control/tlsserverciphers, or "
+                       "TLSCIPHERS of a rule, which hold an OpenSSL list")  # fmt: skip
         except (OSError, ssl.SSLError, ValueError) as error:
             self._tell(f"{key.path}: {_why(error)}: the file needs a key and its certificates "
                        "in PEM, readable by the user of smtpd")  # fmt: skip
@@ -126,7 +134,10 @@ class Certificates:
         # changes while the context lives.
         context.num_tickets = 0
         if key.ciphers:
-            context.set_ciphers(key.ciphers)
+            try:
+                context.set_ciphers(key.ciphers)
+            except (ssl.SSLError, ValueError) as error:
+                raise _CiphersError(_why(error)) from error
         context.load_cert_chain(full)
         if authority and os.path.exists(authority):
             context.load_verify_locations(authority)
@@ -171,4 +182,4 @@ def _stamp(path: str) -> _Stamp:
 def _why(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
         return reason_of(error)
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return words_of(error)

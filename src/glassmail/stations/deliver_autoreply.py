@@ -20,6 +20,7 @@ import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
+from glassmail.core.model.system_errors import words_of
 from glassmail.core.route import autoreply
 from glassmail.core.route.autoreply import Reply
 from glassmail.stations.deliver_requests import Forward, Look
@@ -106,7 +107,7 @@ def _answer(line: _Line, environment: Environment) -> Steps:
             return _said(line, "no reply", "its sender was answered lately")
     except OSError as error:
         where = os.fsdecode(error.filename or line.text)
-        return _said(line, "no reply", f"{where}: {(error.strerror or str(error)).lower()}")
+        return _said(line, "no reply", f"{where}: {words_of(error).lower()}")
     message_id = b"%d.%d.%s@%s" % (now, os.getpid(), os.urandom(4).hex().encode(), look.host_name)
     shown = line.shown_from or named or own[0]
     body = autoreply.make_reply(fields, Reply(sender, shown, text, now, message_id))

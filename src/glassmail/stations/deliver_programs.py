@@ -54,7 +54,7 @@ class Lines:
         call = deliver_own.parse(command, self.terms.own_directories)
         if call is not None:
             ended = yield from self._own(call, directory)
-            self.note_program(command, ended, "here")
+            self.note_program(command, ended, "in the worker")
             return ended
         run = Run(programs.shell(command))
         yield from self._run(run, directory)

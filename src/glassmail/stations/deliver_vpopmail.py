@@ -39,7 +39,7 @@ def program_line(lines: Lines, command: bytes, mark: bytes) -> Generator[Want, N
     if decision is None:
         return (yield from lines.program(command, user.home))
     ended = yield from _carry_out(lines, decision, mark)
-    lines.note_program(command, ended, "here")
+    lines.note_program(command, ended, "in the worker")
     return ended
 
 

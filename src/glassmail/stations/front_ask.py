@@ -15,6 +15,7 @@ from glassmail.core.ask import CdbFact, Counts, DnsFact, Existence, Held, Progra
 from glassmail.core.formats.cdb import CdbError
 from glassmail.core.formats.dns_servers import DnsServersError, parse_servers
 from glassmail.core.model.redaction import redact, secret_values
+from glassmail.core.model.system_errors import words_of
 from glassmail.core.model.trail import NO, UNKNOWN, YES
 from glassmail.net.dns import Dns, MxRecord, Record, Status
 from glassmail.net.gate_client import GateClient
@@ -94,7 +95,7 @@ class FrontAsk(LiveAsk):
                 if value is not None:
                     return CdbFact(YES, key, value)
         except OSError as error:
-            return CdbFact(UNKNOWN, detail=error.strerror or str(error))
+            return CdbFact(UNKNOWN, detail=words_of(error))
         except CdbError as error:
             return CdbFact(UNKNOWN, detail=str(error))
         return CdbFact(NO)

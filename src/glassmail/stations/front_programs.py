@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from glassmail.core.ask import ProgramEnd
+from glassmail.core.model.system_errors import words_of
 from glassmail.stations.programs import RESET_SIGNALS, find_program
 
 PROGRAMS_MAX = 50
@@ -65,7 +66,7 @@ class Programs:
                 running.start()
             except OSError as error:
                 running.close()
-                return ProgramEnd(120, problem=error.strerror or str(error))
+                return ProgramEnd(120, problem=words_of(error))
             try:
                 return await running.ended
             finally:
@@ -90,7 +91,8 @@ class _Running:
     def start(self) -> None:
         call = self._call
         environment = {b"PATH": _PATH, **call.environment}
-        path = find_program(call.arguments[0], environment[b"PATH"])
+        # A bare name lies below the site's directory, as with qmail's execv; else it is on PATH.
+        path = find_program(call.arguments[0], b".:" + environment[b"PATH"])
         if path is None:
             raise FileNotFoundError(2, os.strerror(2))
         writers = []

@@ -10,6 +10,7 @@ import os
 from abc import abstractmethod
 
 from glassmail.core.model.reply import Reply
+from glassmail.core.model.system_errors import words_of
 from glassmail.core.model.trail import NO, YES, Step
 from glassmail.core.model.verdict import Verdict
 from glassmail.core.policy import pipeline, rcptcheck
@@ -80,7 +81,7 @@ class FrontSession(SessionLoop):
             handed = await self._handed(body, recipients)
         except OSError as error:
             self._task = None
-            reason = f"no room for a copy of the message: {error.strerror or error}"
+            reason = f"no room for a copy of the message: {words_of(error)}"
             self._safely(self._decline, replies.QUEUE_FULL, reason)
         else:
             self._task = None

@@ -208,7 +208,10 @@ class LoginSession(FrontSession):
         else:
             self._task = None
             if fact is None:
-                self._safely(self._end_auth, verdict.reply, verdict.steps, verdict.decided_by)
+                tried = _kept(safe_login_name(attempt.user), attempt)
+                self._safely(
+                    self._end_auth, verdict.reply, verdict.steps, verdict.decided_by, tried
+                )
             else:
                 self._safely(self._judged, attempt, fact)
         self._safely(self._go_on)
@@ -238,7 +241,9 @@ class LoginSession(FrontSession):
         self._note_login(fact.reason.encode("ascii") if is_wrong else b"cannot tell", user)
         source = f"{fact.source}: {fact.reason}" if fact.reason else fact.source
         step = Step(QUESTION, user, NO if is_wrong else UNKNOWN, source)
-        self._end_auth(replies.AUTH_FAILED if is_wrong else replies.AUTH_TROUBLE, (step,), "login")
+        reply = replies.AUTH_FAILED if is_wrong else replies.AUTH_TROUBLE
+        tried = login.account_name(fact.user) if fact.exists else _kept(user, attempt)
+        self._end_auth(reply, (step,), "login", tried)
 
     def _logged_in(self, mechanism: bytes, fact: LoginFact) -> None:
         facts, core = self._facts, self._core
@@ -257,9 +262,13 @@ class LoginSession(FrontSession):
         self._note_login(b"", fact.user)
         core.reply(replies.AUTH_OK)
 
-    def _end_auth(self, reply: Reply | None, steps: Trail, check: str) -> None:
+    def _end_auth(
+        self, reply: Reply | None, steps: Trail, check: str, tried: bytes = b""
+    ) -> None:
         self._exchange = self._proven = None
+        self.record.tried = tried
         self._refuse(pipeline.AUTH, Verdict(reply, steps, (), check))
+        self.record.tried = b""
 
     def _note_login(self, reason: bytes, user: bytes) -> None:
         ip = self._facts.client.ip
@@ -296,6 +305,11 @@ class LoginSession(FrontSession):
         if facts.tls.email:
             told += b" cert " + facts.tls.email
         return b"%b (%b)" % (words, told.translate(_COMMENT))
+
+
+def _kept(shown: bytes, attempt: Attempt) -> bytes:
+    """Return the account that a name which may be shown whole stands for; else nothing."""
+    return login.account_name(shown) if shown == attempt.user else b""
 
 
 def _told_of(tls: TlsFacts) -> str:

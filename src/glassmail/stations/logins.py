@@ -27,7 +27,7 @@ from glassmail.core.formats.cdb import CdbError
 from glassmail.core.formats.control import show
 from glassmail.core.formats.vpasswd import Flag
 from glassmail.core.model.outcome import Outcome
-from glassmail.core.model.system_errors import error_text
+from glassmail.core.model.system_errors import error_text, words_of
 from glassmail.core.model.trail import NO, UNKNOWN, YES
 from glassmail.core.policy.login import account_name
 from glassmail.core.protocol import sasl
@@ -191,7 +191,7 @@ def _in_system(user: bytes, sources: LoginSources, now: int) -> Secret:
         with open(sources.shadow, "rb") as file:
             line = shadow.find(file.read(), name, now // _DAY_S)
     except OSError as error:
-        reason = f"{error.strerror or error}: the keeper must run as root to read it"
+        reason = f"{words_of(error)}: the keeper must run as root to read it"
         return Secret(UNKNOWN, name, f"{sources.shadow}: {reason}")
     if line is None:
         return Secret(NO, name, f"{sources.shadow} (no such account)")

@@ -18,6 +18,7 @@ import stat
 from collections.abc import Callable
 
 from glassmail.core.formats.client_keys import unmapped
+from glassmail.core.model.system_errors import words_of
 from glassmail.core.policy.facts import RELAYCLIENT
 from glassmail.core.route.tcp_rules import RuleMatch
 
@@ -97,7 +98,7 @@ class OpenSmtp:
             self._problem = ""
         except OSError as error:
             self._stamp, self._entries = None, {}
-            problem = f"control/opensmtp: {path}: {error.strerror or error}: it opens nothing"
+            problem = f"control/opensmtp: {path}: {words_of(error)}: it opens nothing"
             if problem != self._problem and not isinstance(error, FileNotFoundError):
                 self.tell(problem)
             self._problem = problem
@@ -111,6 +112,7 @@ def _read(path: str) -> dict[bytes, int]:
         rule, _tab, since = line.rpartition(b"\t")
         ip = rule.partition(b":allow,")[0]
         if rule and ip != rule and since.isdigit() and len(since) < 12 and b"RELAYCLIENT=" in rule:
-            entries[unmapped(ip)] = max(int(since), entries.get(ip, 0))
+            key = unmapped(ip)
+            entries[key] = max(int(since), entries.get(key, 0))
     return entries
 

@@ -35,6 +35,7 @@ class Record:
         accepted: messages; refused: replies of 4xx and 5xx.
         pid: what log lines name: the process, or a number of the session.
         tls: version and cipher, empty in the clear; login: who logged in, empty before.
+        tried: the name of the login that is being refused, as far as it may be kept.
     """
 
     __slots__ = (
@@ -55,6 +56,7 @@ class Record:
         "pid",
         "refused",
         "tls",
+        "tried",
     )
 
     def __init__(
@@ -81,6 +83,7 @@ class Record:
         self.bytes_in = 0
         self.tls = ""
         self.login = b""
+        self.tried = b""
 
     def summary(self) -> dict[str, str | int]:
         """What a live view shows of the session."""
@@ -135,7 +138,7 @@ class Record:
                 steps,
                 envelope[2][:STORY_RECIPIENTS_MAX],
                 self.tls,
-                self.login,
+                self.login or self.tried,
             )
         )
 

@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+ID_MAX = 0xFFFF_FFFE  # of users and groups; system calls take the next one for "no change"
+
 
 @contextmanager
 def as_user(uid: int, gid: int) -> Iterator[bool]:

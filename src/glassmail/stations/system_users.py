@@ -5,7 +5,7 @@ import pwd
 from typing import NamedTuple
 
 from glassmail.core.model.outcome import Outcome, Report
-from glassmail.core.model.system_errors import error_text, is_temporary
+from glassmail.core.model.system_errors import error_text, is_temporary, words_of
 from glassmail.core.model.trail import NO, UNKNOWN, YES, Step
 from glassmail.core.route.users import User, cuts
 
@@ -59,7 +59,7 @@ def find_account(
         try:
             account = look_up(cut.account)
         except OSError as error:
-            steps.append(_step(cut.account, UNKNOWN, f"password database: {error.strerror}"))
+            steps.append(_step(cut.account, UNKNOWN, f"password database: {words_of(error)}"))
             return None, LOOKUP_TROUBLE
         if account is None:
             steps.append(_step(cut.account, NO, "password database (no such account)"))
@@ -89,7 +89,7 @@ def find_alias(
     try:
         account = look_up(ALIAS_NAME)
     except OSError as error:
-        source = f"password database: {error.strerror}"
+        source = f"password database: {words_of(error)}"
         return None, Step("routing.alias", local, UNKNOWN, source)
     if account is not None:
         user = User(account.name, account.uid, account.gid, account.home, b"-", local)

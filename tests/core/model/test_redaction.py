@@ -57,6 +57,12 @@ def test_sources_of_rules_hold_no_secrets():
     ("source", "shown"),
     [
         ("control/smtproutes:2 x.test:relay.test", "control/smtproutes:2 x.test:relay.test"),
+        # a slip in the port is shown, so that it can be seen
+        *((f"control/smtproutes:2 x.test:relay:{port}",) * 2
+          for port in ("port", "smtp", "Submission", "25x")),
+        ("control/smtproutes:2 x.test:relay:smtp:c4nary",
+         "control/smtproutes:2 x.test:relay:smtp (hidden)"),
+        ("control/smtproutes:2 x.test:relay:c4nary", "control/smtproutes:2 x.test:relay (hidden)"),
         ("control/smtproutes:2 x.test:relay:25 joe c4nary",
          "control/smtproutes:2 x.test:relay:25 (hidden)"),
         ("control/smtproutes:2 x.test:r|joe|c4nary", "control/smtproutes:2 x.test:r (hidden)"),

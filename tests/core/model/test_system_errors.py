@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from glassmail.core.model.system_errors import error_text, is_temporary
+from glassmail.core.model.system_errors import error_text, is_temporary, words_of
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,11 @@ def test_texts(number, text, temporary):
     error = OSError(number, "x") if number else OSError("x")
     assert error_text(error) == text
     assert is_temporary(error) is temporary
+
+
+def test_words_of_an_error():
+    assert words_of(FileNotFoundError(errno.ENOENT, "No such file or directory", "/x")) == (
+        "No such file or directory"
+    )
+    assert words_of(OSError("told by hand")) == "told by hand"  # without a number
+    assert words_of(ValueError("not a number")) == "not a number"

@@ -74,28 +74,28 @@ def test_what_is_not_limited_is_not_counted():
 
 def test_wrong_passwords_of_a_client():
     made = book()
-    answers = [made.may_log_in(ONE, b"joe", NOW).is_permitted for _ in range(1_000)]
+    answers = [made.may_log_in(ONE, b"joe", NOW)[0].is_permitted for _ in range(1_000)]
     assert answers == [True] * 10 + [False] * 990
-    assert not made.may_log_in(ONE, b"ann", NOW + 599).is_permitted
-    assert made.may_log_in(TWO, b"joe", NOW).is_permitted
+    assert not made.may_log_in(ONE, b"ann", NOW + 599)[0].is_permitted
+    assert made.may_log_in(TWO, b"joe", NOW)[0].is_permitted
     assert made.block_of(ONE, NOW) is None  # mail is still taken from there
     assert made.block_of(ONE, NOW, login=True).is_login_only
-    assert made.may_log_in(ONE, b"joe", NOW + 601).is_permitted
+    assert made.may_log_in(ONE, b"joe", NOW + 601)[0].is_permitted
 
 
 def test_a_right_password_gives_its_try_back():
     made = book()
     for _ in range(100):
-        assert made.may_log_in(ONE, b"joe", NOW).is_permitted
+        assert made.may_log_in(ONE, b"joe", NOW)[0].is_permitted
         made.logged_in(ONE, b"joe", NOW)
 
 
 def test_a_try_that_nobody_could_judge_is_given_back():
     made = book()
     for _ in range(100):
-        assert made.may_log_in(ONE, b"joe", NOW).is_permitted
+        assert made.may_log_in(ONE, b"joe", NOW)[0].is_permitted
         made.give_back(ONE, b"joe", NOW)
-    tried = [made.may_log_in(TWO, b"joe", NOW).is_permitted for _ in range(20)]
+    tried = [made.may_log_in(TWO, b"joe", NOW)[0].is_permitted for _ in range(20)]
     assert sum(tried) == 10  # nobody is known for having been judged by nobody
     made.limits = GateLimits(bad_logins=0)
     made.give_back(ONE, b"joe", NOW)
@@ -105,15 +105,15 @@ def test_a_thousand_wrong_passwords_from_many_addresses():
     made = book()
     made.logged_in(ONE, b"joe", NOW)
     addresses = [parse(f"10.{n % 250}.{n // 250}.1") for n in range(1_000)]
-    tried = [made.may_log_in(address, b"joe", NOW).is_permitted for address in addresses]
+    tried = [made.may_log_in(address, b"joe", NOW)[0].is_permitted for address in addresses]
     assert sum(tried) == 90
-    assert made.may_log_in(ONE, b"joe", NOW).is_permitted  # where the owner logged in before
-    assert made.may_log_in(addresses[-1], b"ann", NOW).is_permitted
+    assert made.may_log_in(ONE, b"joe", NOW)[0].is_permitted  # where the owner logged in before
+    assert made.may_log_in(addresses[-1], b"ann", NOW)[0].is_permitted
 
 
 def test_no_limit_of_logins():
     made = book(bad_logins=0)
-    assert all(made.may_log_in(ONE, b"joe", NOW).is_permitted for _ in range(1_000))
+    assert all(made.may_log_in(ONE, b"joe", NOW)[0].is_permitted for _ in range(1_000))
     made.logged_in(ONE, b"joe", NOW)
 
 

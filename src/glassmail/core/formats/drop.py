@@ -20,13 +20,19 @@ Always:
 from typing import NamedTuple
 
 from glassmail.core.model.envelope import Envelope
-from glassmail.core.model.limits import ENVELOPE_ADDRESS_BYTES_MAX, RECIPIENTS_MAX
+from glassmail.core.model.limits import (
+    ENVELOPE_ADDRESS_BYTES_MAX,
+    RECIPIENTS_BYTES_MAX,
+    RECIPIENTS_MAX,
+)
 
 _MAGIC = b"glassmail-drop 1 "
 _SIZE_DIGITS = 20
 _CHECKSUM_DIGITS = 64
 HEAD_BYTES = len(_MAGIC) + 2 * (_SIZE_DIGITS + 1) + _CHECKSUM_DIGITS + 1
-ENVELOPE_BYTES_MAX = (RECIPIENTS_MAX + 1) * (ENVELOPE_ADDRESS_BYTES_MAX + 6)
+ENVELOPE_BYTES_MAX = (
+    RECIPIENTS_BYTES_MAX + ENVELOPE_ADDRESS_BYTES_MAX + (RECIPIENTS_MAX + 1) * len(b"1002:,")
+)
 
 
 class DropError(ValueError):

@@ -71,12 +71,10 @@ class Vpasswd(NamedTuple):
     Attributes:
         accounts: by name.
         broken: name of a line that cannot be read -> what is wrong, with file and line.
-        lost_lines: the broken lines themselves, so that an edit of others keeps them.
     """
 
     accounts: dict[bytes, Account]
     broken: dict[bytes, str]
-    lost_lines: tuple[bytes, ...] = ()
 
 
 class RecordError(ValueError):
@@ -103,6 +101,11 @@ def parse_record(name: bytes, rest: bytes) -> Account:
     return Account(name, crypted, uid_field, int(flags), gecos, directory, quota, clear)
 
 
+def render_line(account: Account) -> bytes:
+    """Write a line without its end."""
+    return account.name + b":" + render_record(account)
+
+
 def render_record(account: Account) -> bytes:
     """Write what follows `name:`; the clear password's field only when there is one."""
     fields = [
@@ -122,7 +125,6 @@ def parse(data: bytes, name: str = "vpasswd") -> Vpasswd:
     """Read a whole file; `name` is what problems call it."""
     accounts: dict[bytes, Account] = {}
     broken: dict[bytes, str] = {}
-    lost = []
     for number, line in enumerate(data.split(b"\n"), 1):
         if not line:
             continue
@@ -131,21 +133,12 @@ def parse(data: bytes, name: str = "vpasswd") -> Vpasswd:
             account = parse_record(user, rest)
         except RecordError as error:
             broken.setdefault(user, f"{name}:{number}: {error}: write the line anew")
-            lost.append(line)
             continue
         accounts.setdefault(user, account)
-    return Vpasswd(accounts, broken, tuple(lost))
+    return Vpasswd(accounts, broken)
 
 
-def render(accounts: Iterable[Account], lost_lines: Iterable[bytes] = ()) -> bytes:
+def render(accounts: Iterable[Account]) -> bytes:
     """Write a whole file, sorted by name."""
-    lines = [account.name + b":" + render_record(account) for account in accounts]
-    lines += lost_lines
-    lines.sort(key=lambda line: line.partition(b":")[0])
-    return b"".join(line + b"\n" for line in lines)
-
-
-def cdb_records(accounts: Iterable[Account]) -> list[tuple[bytes, bytes]]:
-    """Make the records of vpasswd.cdb: key = name, data = the rest of the line."""
     ordered = sorted(accounts, key=lambda account: account.name)
-    return [(account.name, render_record(account)) for account in ordered]
+    return b"".join(render_line(account) + b"\n" for account in ordered)

@@ -111,10 +111,12 @@ def safe_relay(relay: str) -> str:
     return relay if end == len(relay) else f"{relay[:end]} {HIDDEN.decode()}".lstrip()
 
 
-# Host and port; an IPv6 address that lacks its brackets; or a host with something behind it.
+# Host and port; an IPv6 address that lacks its brackets; or a host with something behind it. What
+# is plainly meant as a port (a service's name, a number with a slip) is shown, to be mended.
 _RELAY = re.compile(
     r"(?:\[[0-9A-Fa-f:.]*\]|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?=$|[\s|])|[^\s|:;@\[\]]*"
-    r"(?=$|[\s|:;]))(?:[:;][0-9]{0,5}(?=$|[\s|:;]))?"
+    r"(?=$|[\s|:;]))(?:[:;](?:[0-9]{0,5}|[0-9]{1,4}[A-Za-z]|(?i:port|smtps?|submissions?))"
+    r"(?=$|[\s|:;]))?"
 )
 
 
@@ -158,8 +160,11 @@ _ADDRESS = re.compile(rb"[A-Za-z0-9._+=-]{1,64}[@%][A-Za-z0-9-]{1,63}(?:\.[A-Za-
 
 @lru_cache(maxsize=256)  # every delivery of a user tells the same few lines
 def safe_arguments(command: bytes) -> bytes:
-    """Hide what a command line names as a secret: `--password=x`, `-secret x`, `TOKEN=x`."""
-    return redact(_OPTION.sub(rb"\1" + HIDDEN, command))
+    """Hide what a command line names as a secret: `--password=x`, `-secret x`, `TOKEN=x`.
+
+    The blanks between `|` and the command, which the shell skips, are not told either.
+    """
+    return redact(_OPTION.sub(rb"\1" + HIDDEN, command.lstrip(b" \t")))
 
 
 _OPTION = re.compile(

@@ -189,30 +189,36 @@ class GateBook:
 
     # --- logins --------------------------------------------------------------------------------
 
-    def may_log_in(self, address: Network, account: bytes, now: float) -> Answer:
-        """Tell whether a password may be tried; the try counts until `logged_in` gives it back."""
+    def may_log_in(
+        self, address: Network, account: bytes, now: float, *, is_dry: bool = False
+    ) -> tuple[Answer, Blocked | None]:
+        """Tell whether a password may be tried; also return the block that this leads to.
+
+        The try counts until `logged_in` gives it back; with is_dry nothing counts.
+        """
         block = self.block_of(address, now, login=True)
         if block is not None:
-            return Answer(False, 0, f"{block.network.text}: {block.reason}")
+            return Answer(False, 0, f"{block.network.text}: {block.reason}"), None
         limit = self._limit(BAD_LOGIN)
         if limit is None:
-            return Answer(True, 0, "control/maxbadlogins 0")
+            return Answer(True, 0, "control/maxbadlogins 0"), None
         rates = self._rates[BAD_LOGIN]
+        take = Rates.has_room if is_dry else Rates.take
         level = 0.0
         if not is_loopback(address):
             for network, most in _widths(address, limit.most):
                 wide = Limit(most, limit.seconds)
-                if not rates.take(network, wide, now):
-                    self._block(network, BAD_LOGIN, most, now)
-                    return Answer(False, most, f"{network.text}: more than {most} "
-                                  f"{_WORDS[BAD_LOGIN]}")  # fmt: skip
+                if not take(rates, network, wide, now):
+                    made = None if is_dry else self._block(network, BAD_LOGIN, most, now)
+                    source = f"{network.text}: more than {most} {_WORDS[BAD_LOGIN]}"
+                    return Answer(False, most, source), made
             level = rates.level(_widths(address, 1)[0][0], limit, now)
         everywhere = Limit(limit.most * ACCOUNT_FACTOR, limit.seconds)
-        is_kept = self._account_logins.take(account, everywhere, now)
+        is_kept = take(self._account_logins, account, everywhere, now)
         if not is_kept and not self._is_known(account, address, now):
             source = f"this account: more than {everywhere.most} {_WORDS[BAD_LOGIN]}"
-            return Answer(False, everywhere.most, source)
-        return Answer(True, int(level), f"control/maxbadlogins {limit.most}")
+            return Answer(False, everywhere.most, source), None
+        return Answer(True, int(level), f"control/maxbadlogins {limit.most}"), None
 
     def logged_in(self, address: Network, account: bytes, now: float) -> None:
         """Give a try back: the password was right."""

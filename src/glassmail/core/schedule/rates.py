@@ -54,6 +54,10 @@ class Rates:
         buckets[key] = (min(filled, 2.0 * limit.most), now)
         return filled <= limit.most
 
+    def has_room(self, key: Hashable, limit: Limit, now: float) -> bool:
+        """Tell what `take` would say, without counting."""
+        return self.level(key, limit, now) + 1 <= limit.most
+
     def level(self, key: Hashable, limit: Limit, now: float) -> float:
         """Return how much of a bucket is filled now."""
         found = self._buckets.get(key)

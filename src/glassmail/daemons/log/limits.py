@@ -1,6 +1,7 @@
 """Limits of the log process by name."""
 
 CONNECTIONS_MAX = 1_000
+CONNECTIONS_PER_UID_MAX = 100  # of people
 QUESTIONS_MAX = 16  # searches waiting or under way; more are told to come again
 ROWS_BYTES_MAX = 1_000_000  # of one frame of answers
 TEXT_FLUSH_S = 0.02  # how long a line may wait for company

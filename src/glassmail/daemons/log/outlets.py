@@ -10,6 +10,7 @@ from glassmail.net.log_socket import LogSocket
 
 # Whom syslog and the journal name; `qmail` is what `splogger qmail` in run scripts made usual.
 TAGS = {SEND: b"qmail", SMTPD: b"smtpd", SERVE: b"glassmail"}
+RBLSMTPD = b"rblsmtpd"  # of lines in its form: fail2ban's filter `qmail` looks for that name
 
 
 class Outlets:
@@ -36,7 +37,8 @@ class Outlets:
                         receiver.send(journal_fields.entry(line, rest))
                     continue
                 for line in lines:
-                    for datagram in syslog_lines.datagrams(line, event.at, tag, outlet.facility):
+                    who = RBLSMTPD if line.startswith(b"rblsmtpd: ") else tag
+                    for datagram in syslog_lines.datagrams(line, event.at, who, outlet.facility):
                         receiver.send(datagram)
 
     def close(self) -> None:

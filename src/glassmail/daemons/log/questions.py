@@ -24,6 +24,10 @@ NOT_ALLOWED = (
     "only root, the site's owner and members of group glass may read the whole history; ask "
     "about your own mail by --as ADDRESS"
 )
+NOT_YOURS = (
+    "mail for {viewer} is not delivered by your user: ask --as an address that is, or as root, "
+    "the site's owner or a member of group glass"
+)
 
 Answer = list[Rows | Failed]
 
@@ -102,7 +106,8 @@ class Questions:
             if not sees_all:
                 viewer = query.viewer if isinstance(query, Query) else ""
                 if not viewer or self._owner_of(viewer) != peer.uid:
-                    return [Failed(ref, 3, NOT_ALLOWED)]
+                    refusal = NOT_YOURS.format(viewer=viewer) if viewer else NOT_ALLOWED
+                    return [Failed(ref, 3, refusal)]
             return search(self._directory, tails, ref, query)
 
         self._run(peer, self._executor.submit(answer))

@@ -5,20 +5,18 @@ from collections.abc import Callable
 
 import msgspec
 
-from glassmail.daemons.log.limits import CONNECTIONS_MAX
+from glassmail.daemons.log.limits import CONNECTIONS_MAX, CONNECTIONS_PER_UID_MAX
 from glassmail.daemons.log.rights import Rights
-from glassmail.net.channel import Channel, peer_credentials
-from glassmail.net.doorway import Doorway, read_message
+from glassmail.net import doorway
+from glassmail.net.doorway import CLIENT, Doorway, Places, admit, read_message
 from glassmail.net.messages import (
     Facts,
     FactsKept,
     Failed,
     Hello,
-    Message,
     Pulse,
     Request,
     Tell,
-    encode,
 )
 from glassmail.net.unix_listener import listen_unix
 
@@ -26,34 +24,19 @@ FromPeer = Hello | Tell | Facts | Request | Pulse
 _DECODER: msgspec.msgpack.Decoder[FromPeer] = msgspec.msgpack.Decoder(FromPeer)
 NUMBER_MAX = 2**63 - 1  # SQLite's integers
 
-_CLIENT = "client"
 _QUEUE = "queue"
 
 
-class Peer:
+class Peer(doorway.Peer):
     """One connection."""
 
-    __slots__ = ("channel", "gid", "numbers", "pid", "role", "rows", "sends_facts", "uid")
+    __slots__ = ("numbers", "rows", "sends_facts")
 
     def __init__(self, pid: int, uid: int, gid: int) -> None:
-        self.channel: Channel | None = None
-        self.pid = pid
-        self.uid = uid
-        self.gid = gid
-        self.role = _CLIENT
+        super().__init__(pid, uid, gid)
         self.sends_facts = False
         self.numbers: dict[str, int] = {}  # its last pulse
         self.rows: tuple[bytes, ...] = ()
-
-    def send(self, message: Message) -> None:
-        """Send, unless the peer is gone."""
-        if self.channel is not None:
-            self.channel.send(encode(message))
-
-    def close(self, reason: str) -> None:
-        """Hang up."""
-        if self.channel is not None:
-            self.channel.close(reason)
 
 
 class LogServer:
@@ -83,13 +66,14 @@ class LogServer:
         self._on_facts = on_facts
         self._on_request = on_request
         self._peers: set[Peer] = set()
+        self._places = Places(CONNECTIONS_MAX, CONNECTIONS_PER_UID_MAX, rights.may_tell)
         self._door: Doorway | None = None
         self.on_gone: Callable[[], None] = lambda: None
 
     @property
     def tellers(self) -> int:
         """How many processes of the site are connected."""
-        return sum(1 for peer in self._peers if peer.role != _CLIENT)
+        return sum(1 for peer in self._peers if peer.role != CLIENT)
 
     def pulses(self) -> list[tuple[str, int, dict[str, int]]]:
         """Role, process id and last numbers of each process that told some."""
@@ -128,16 +112,7 @@ class LogServer:
             peer.close("the log ends")
 
     def _welcome(self, sock: socket.socket) -> None:
-        if len(self._peers) >= CONNECTIONS_MAX:
-            sock.close()
-            return
-        peer = Peer(*peer_credentials(sock))
-        self._peers.add(peer)
-        peer.channel = Channel(
-            sock,
-            lambda payload, descriptors: self._frame(peer, payload, descriptors),
-            lambda _reason: self._gone(peer),
-        )
+        admit(sock, self._peers, self._places, Peer, self._frame, self._gone)
 
     def _gone(self, peer: Peer) -> None:
         self._peers.discard(peer)
@@ -158,11 +133,11 @@ class LogServer:
             case Request():
                 self._on_request(peer, message)
             case Pulse():
-                if peer.role != _CLIENT:  # it has shown that it may be what it says
+                if peer.role != CLIENT:  # it has shown that it may be what it says
                     peer.numbers, peer.rows = message.numbers, message.rows
 
     def _hello(self, peer: Peer, message: Hello) -> None:
-        if message.role != _CLIENT and not self._rights.may_tell(peer.uid):
+        if message.role != CLIENT and not self._rights.may_tell(peer.uid):
             self._refuse(peer, f"uid {peer.uid} may not be {message.role}")
             return
         peer.role = message.role

@@ -8,6 +8,7 @@ writes the history, too.
 
 from collections.abc import Callable
 
+from glassmail.core.model.system_errors import words_of
 from glassmail.store.multilog import LogBusyError, LogDirectory
 from glassmail.store.waiting_lines import WaitingLines
 
@@ -39,7 +40,7 @@ class TextFile:
         """Why it cannot be written; empty when it can."""
         if self._log is None or self._log.trouble is None:
             return self._trouble
-        return self._log.trouble.strerror or str(self._log.trouble)
+        return words_of(self._log.trouble)
 
     def write(self, lines: list[bytes]) -> None:
         """Add chunks of whole lines; they reach the file with the next flush."""
@@ -64,7 +65,7 @@ class TextFile:
             try:
                 self._log = self._open_log()
             except OSError as error:
-                self._trouble = error.strerror or str(error)
+                self._trouble = words_of(error)
                 return False
             except LogBusyError as error:
                 if self._first:

@@ -151,14 +151,10 @@ class QueueProcess:
             self.store.dead_files.clear()
         if self._has_failed():
             return
-        if not self.intake.is_full:
-            self._start_deliveries(clock)  # a page may not be readable
-        self._after(clock)
-
-    def _start_deliveries(self, clock: Clock) -> None:
-        wait = self.dispatcher.run(clock)
+        wait = 0.0 if self.intake.is_full else self.dispatcher.run(clock)
         if wait and self._starts_timer is None:
             self._starts_timer = self._loop.call_later(wait, self._starts_due)
+        self._after(clock)
 
     def _starts_due(self) -> None:
         self._starts_timer = None

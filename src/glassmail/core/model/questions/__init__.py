@@ -18,7 +18,10 @@ QUESTIONS: dict[str, Question] = {
 
 
 def sentence(question: str, subject: bytes) -> str:
-    """Write the sentence of a question about a subject; unknown ids stand for themselves."""
+    """Write the sentence of a question about a subject; unknown ids stand for themselves.
+
+    Blanks around a subject are not shown; an empty one is shown as `''`.
+    """
     declared = QUESTIONS.get(question)
-    shown = subject.decode("utf-8", "backslashreplace")
+    shown = subject.decode("utf-8", "backslashreplace").strip() or "''"
     return declared.sentence.replace("{subject}", shown) if declared else f"{question} {shown}"

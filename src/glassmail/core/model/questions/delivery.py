@@ -45,7 +45,7 @@ QUESTIONS: dict[str, Question] = catalogue(
         "delivery.program",
         "what did the program {subject} say?",
         "Exit 0 goes on, 99 stops with success, 100 and a few others give up, all else is tried "
-        "again later (qmail-command.8). `here`: a program of ours, run without a process.",
+        "again later (qmail-command.8). `in the worker`: a program of ours, run without a process.",
     ),
     Question(
         "delivery.forward",
