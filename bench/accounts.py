@@ -79,7 +79,7 @@ class Bench:
         with open(path, "wb") as file:
             file.write(vpasswd.render(accounts))
         with open(path + ".cdb", "wb") as file:
-            file.write(cdb.render(vpasswd.cdb_records(accounts)))
+            file.write(cdb.render((each.name, vpasswd.render_record(each)) for each in accounts))
 
     def _load(self) -> None:
         """Put all rows in as an import of the administrator's would: this is not measured."""

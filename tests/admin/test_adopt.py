@@ -11,9 +11,11 @@ from glassmail.admin import adopt as adopting
 from glassmail.admin import site_layout
 from glassmail.admin.adopt import Adoption, adopt
 from glassmail.admin.init import InitError, SiteExistsError
+from glassmail.admin.site import home_of
 from glassmail.admin.system_users import SYSTEM_USERS, SystemUser
 from glassmail.core.formats import daemons
 from glassmail.faces.cli.init import init
+from glassmail.settings.place import Place
 from glassmail.store.control import Controls
 
 NOBODYS = {**SYSTEM_USERS, "keeper": SystemUser("glass-no-such-user", "nobody")}
@@ -116,6 +118,50 @@ def test_domains_of_vpopmail_are_linked(tmp_path, qmail, monkeypatch):
     done = adopt(plan_of(tmp_path))
     assert done.links[-1] == ("domains", str(tmp_path / "vpopmail" / "domains"))
     assert os.readlink(tmp_path / "site" / "domains") == done.links[-1][1]
+
+
+def test_domains_lie_where_assign_has_them(tmp_path, qmail):
+    homes = [tmp_path / "mail", tmp_path / "other"]
+    for home in homes:
+        (home / "domains").mkdir(parents=True)
+    lines = [
+        f"+{name}.test-:{name}.test:507:506:{home}/domains/{name}.test:-::\n"
+        for name, home in zip(("one", "two"), homes, strict=True)
+    ]
+    (qmail / "users" / "assign").write_text("".join(lines) + ".\n")
+    done = adopt(plan_of(tmp_path))
+    assert dict(done.links)["domains"] == str(homes[0] / "domains")
+    root = tmp_path / "site"
+    (told,) = [text for text in done.remarks if "control/vpopmailhome" in text]
+    assert told == (
+        f"two.test lies in {homes[1]}/domains/two.test, new domains will be made in "
+        f"{root}/domains: write vpopmail's home into control/vpopmailhome if that is another one"
+    )
+
+
+def test_domains_of_assign_count_more_than_an_empty_directory(tmp_path, qmail):
+    place = Place(str(tmp_path / "site"))
+    adopt(plan_of(tmp_path))
+    assert home_of(place) == place.root
+    home = tmp_path / "mail"
+    (home / "domains").mkdir(parents=True)
+    line = f"+one.test-:one.test:507:506:{home}/domains/one.test:-::\n"
+    (qmail / "users" / "assign").write_text(line + ".\n")
+    assert (os.path.isdir(place.domains), home_of(place)) == (True, str(home))
+    own = f"+two.test-:two.test:507:506:{place.domains}/two.test:-::\n"
+    (qmail / "users" / "assign").write_text(line + own + ".\n")
+    assert home_of(place) == place.root
+    (qmail / "control" / "vpopmailhome").write_text("/named\n")
+    assert home_of(place) == "/named"
+
+
+def test_a_missing_rcpthosts_is_told(tmp_path, qmail):
+    (qmail / "control" / "rcpthosts").unlink()
+    remarks = adopt(plan_of(tmp_path)).remarks
+    assert [text for text in remarks if text.startswith("control/rcpthosts is missing")]
+    (qmail / "control" / "openrelay").write_text("1\n")
+    remarks = adopt(plan_of(tmp_path, root=str(tmp_path / "open"))).remarks
+    assert not [text for text in remarks if text.startswith("control/rcpthosts")]
 
 
 def test_a_failure_leaves_both_as_they_were(tmp_path, qmail, monkeypatch):

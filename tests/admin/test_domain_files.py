@@ -46,6 +46,15 @@ def test_the_directory_of_a_domain(place):
     assert domain_files.directory_of(place, b"example") is None
 
 
+@pytest.mark.parametrize("number", [b"4294967295", b"99999999999", b"-1", b"x", b""])
+def test_a_line_with_the_number_of_nobody_is_no_domains(place, number):
+    line = b"+odd.test-:odd.test:%s:0:/v/odd.test:-::\n" % number
+    Path(place.assign).write_bytes(line + ASSIGN)
+    assert [entry.domain for entry in domain_files.entries(place)] == [
+        b"example.com", b"alias.example.com", b"virt.test"
+    ]  # fmt: skip
+
+
 def test_a_broken_assign_stays_as_it_is(place):
     Path(place.assign).write_bytes(b"+broken\n.\n")
     with pytest.raises(AssignError):

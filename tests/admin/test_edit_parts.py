@@ -1,5 +1,6 @@
 """The parts of an edit: journal, what is moved aside, the hook, limits on the disk."""
 
+import errno
 import os
 import subprocess
 from dataclasses import replace
@@ -50,8 +51,10 @@ def test_only_what_dead_processes_left_is_swept(tmp_path):
         (tmp_path / name).touch()
     (tmp_path / f".new.bob.{dead}").mkdir()
     (tmp_path / f".new.bob.{dead}" / "Maildir").mkdir()
+    (tmp_path / f"letter.tmp.{dead}").mkdir()  # a mailbox of that name
+    (tmp_path / "vpasswd.tmp.9999999999").touch()
     journal.sweep(str(tmp_path))
-    left = {f"vpasswd.tmp.{alive}", "letter.tmp.x", f"other.{dead}"}
+    left = {f"vpasswd.tmp.{alive}", "letter.tmp.x", f"other.{dead}", f"letter.tmp.{dead}"}
     assert set(os.listdir(tmp_path)) == left
     journal.sweep(str(tmp_path / "nothing"))
 
@@ -131,6 +134,17 @@ def test_root_runs_nothing_that_others_write(site, tmp_path):
     onchange.call(site, changes, "add_user", b"x")
     told = tmp_path / "told"
     assert not told.exists() or told.read_text() == "54321\n"
+
+
+def test_limits_that_are_closed_to_the_caller(site, monkeypatch):
+    def refuse(path, _mode):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    domain = site.domain(b"example.test")
+    monkeypatch.setattr("glassmail.store.control.open", refuse, raising=False)
+    expected = "limits: Permission denied: ask as root or as the domain's owner"
+    with pytest.raises(AccountError, match=expected):
+        limits_files.read(site, domain)
 
 
 def test_limits(site):

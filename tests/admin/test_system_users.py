@@ -57,3 +57,9 @@ def test_a_missing_program_is_told(monkeypatch):
     monkeypatch.setattr(system_users.subprocess, "run", missing)
     with pytest.raises(UsersError, match="useradd is not installed, so gm-none cannot be made"):
         system_users.make_missing({"smtpd": SystemUser("gm-none", "x")}, {})
+
+
+def test_a_name_that_nobody_has_is_no_new_user():
+    system_users.refuse_misspelt({**system_users.SYSTEM_USERS, "log": SystemUser("root", "root")})
+    with pytest.raises(UsersError, match="--user smtpd=gm-typo: there is no user gm-typo"):
+        system_users.refuse_misspelt({"smtpd": SystemUser("gm-typo", "nofiles")})

@@ -69,6 +69,15 @@ def test_getpw_breaks_where_the_site_says(root, run, accounts):
     assert run(qmail_getpw.main, "joe+x")[1].endswith(b"\0-\0x\0")
 
 
+def test_getpw_names_the_alias_user_that_deliveries_take(root, run, accounts):
+    (root / "users").mkdir(exist_ok=True)
+    (root / "users/daemons").write_bytes(b"alias:70:80\n")
+    expected = b"alias\00070\00080\0%s/alias\0-\0nobody-x\0" % os.fsencode(root)
+    assert run(qmail_getpw.main, "nobody-x") == (0, expected, b"")
+    (root / "users/daemons").write_bytes(b"alias:x:80\n")
+    assert run(qmail_getpw.main, "nobody-x") == (118, b"", b"")
+
+
 @pytest.mark.covers("qmail-getpw/exit 116")
 def test_getpw_without_alias(root, run, accounts):
     del accounts[b"alias"]

@@ -24,10 +24,14 @@ def write_text(directory, *accounts, at=None):
         os.utime(path, ns=(at, at))
 
 
+def record(account):
+    return account.name, vpasswd.render_record(account)
+
+
 def write_cdb(directory, *accounts, at=None, data=None):
     path = os.path.join(directory, b"vpasswd.cdb")
     with open(path + b".new", "wb") as file:
-        file.write(cdb.render(vpasswd.cdb_records(accounts)) if data is None else data)
+        file.write(cdb.render(map(record, accounts)) if data is None else data)
     if at:
         os.utime(path + b".new", ns=(at, at))
     os.rename(path + b".new", path)

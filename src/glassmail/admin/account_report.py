@@ -10,6 +10,7 @@ from glassmail.admin.site import Site
 from glassmail.core.formats import quota
 from glassmail.core.formats.domain_limits import Limits
 from glassmail.core.formats.vpasswd import Account, Flag
+from glassmail.core.model.system_errors import words_of
 from glassmail.stations.rights import as_user
 from glassmail.store import lastauth, maildir_quota
 from glassmail.store.account_writer import Domain
@@ -170,7 +171,7 @@ def _usage(
     except (FileNotFoundError, NotADirectoryError):
         held = count = 0  # nothing was delivered yet
     except OSError as error:
-        return _UNTOLD, "", (error.strerror or str(error)).lower()
+        return _UNTOLD, "", words_of(error).lower()
     full = "" if limit.is_none else f"{maildir_quota.percent(held, count, limit)} %"
     noun = "message" if count == 1 else "messages"
     used = f"{_size(held)}, {count} {noun}" if count else ""

@@ -211,8 +211,14 @@ def catch_all_line(argument: bytes, program: bytes = mailbox.PROGRAM) -> bytes:
     Raises:
         AccountError: it is none of these.
     """
-    if mailbox.catch_all(argument) is CatchAll.ADDRESS:
+    kind = mailbox.catch_all(argument)
+    if kind is CatchAll.ADDRESS:
         forward_line(argument)  # refuses what is no address
+    if kind is CatchAll.DIRECTORY and b".." in argument.split(b"/"):
+        raise AccountError(
+            f"{_shown(argument)}: a directory's path has no `..`: write where it leads",
+            Fault.BAD_CHAR,
+        )
     if any(byte < 33 or byte == 127 or byte in b"'\"" for byte in argument):
         raise AccountError(
             f"{_shown(argument)}: a catch-all has no blanks, quotes or control characters",

@@ -20,10 +20,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from glassmail.admin import certificate, init, site_layout, system_users
+from glassmail.admin import certificate, domain_files, init, site_layout, system_users
+from glassmail.admin.account_error import AccountError
 from glassmail.admin.init import InitError
+from glassmail.admin.site import home_of
 from glassmail.admin.system_users import SYSTEM_USERS, Ids, SystemUser
 from glassmail.core.formats import daemons
+from glassmail.core.model.system_errors import words_of
 from glassmail.settings.place import Place
 from glassmail.store import edit
 from glassmail.store.control import ControlError, Controls
@@ -90,7 +93,7 @@ def adopt(plan: Adoption) -> Adopted:
                 os.unlink(path)
         if isinstance(error, OSError):
             where = error.filename or plan.root
-            raise InitError(f"{where}: {error.strerror}") from error
+            raise InitError(f"{where}: {words_of(error)}") from error
         raise error if isinstance(error, InitError) else InitError(str(error)) from error
     return Adopted(host, links, tuple(added), users, tuple(_remarks(plan)))
 
@@ -113,10 +116,24 @@ def _host(plan: Adoption) -> bytes:
 
 def _links(plan: Adoption) -> list[tuple[str, str]]:
     names = [(name, os.path.join(plan.source, name)) for name in LINKED]
-    with suppress(KeyError):
-        home = pwd.getpwnam(plan.users["keeper"].user).pw_dir
+    home = _vpopmail_home(plan)
+    if home:
         names.append(("domains", os.path.join(home, "domains")))
     return [(name, target) for name, target in names if os.path.isdir(target)]
+
+
+def _vpopmail_home(plan: Adoption) -> str:
+    """Return where the old site's domains lie, else the home of vpopmail's user, if any."""
+    try:
+        home = home_of(Place(plan.source))
+    except AccountError as error:
+        raise InitError(str(error)) from error
+    if home != plan.source or os.path.isdir(os.path.join(home, "domains")):
+        return home
+    try:
+        return pwd.getpwnam(plan.users["keeper"].user).pw_dir
+    except KeyError:
+        return ""
 
 
 def _fill(
@@ -188,6 +205,12 @@ def _remarks(plan: Adoption) -> list[str]:
             f"{waiting} message{'s wait' if many else ' waits'} in {plan.source}/queue: let qmail "
             f"deliver {'them, they are' if many else 'it, it is'} not taken over"
         )
+    if not os.path.exists(place.path("control", "rcpthosts")) and not _is_open(place):
+        remarks.append(
+            "control/rcpthosts is missing, which would take mail for every domain: write the "
+            "domains of this host into it, or `glass serve` refuses to start"
+        )
+    remarks += _of_domains(place)
     if not os.path.exists(place.tcp_rules):
         remarks.append(
             "there are no rules for clients, so that nobody relays: write them into "
@@ -203,6 +226,25 @@ def _remarks(plan: Adoption) -> list[str]:
     if os.path.exists(place.assign) and _is_older(place.assign_cdb, place.assign):
         remarks.append("users/cdb is missing or older than users/assign: run qmail-newu")
     return remarks
+
+
+def _is_open(place: Place) -> bool:
+    return Controls(place.control).snapshot().flag("openrelay")
+
+
+def _of_domains(place: Place) -> list[str]:
+    """Tell where new domains will be made when users/assign has one that lies elsewhere."""
+    home = os.path.join(home_of(place), "domains")
+    inside = os.path.realpath(home) + os.sep
+    for entry in domain_files.entries(place):
+        if not os.path.realpath(entry.directory).startswith(inside):
+            name = entry.domain.decode("utf-8", "backslashreplace")
+            told = (
+                f"{name} lies in {entry.directory}, new domains will be made in {home}: write "
+                "vpopmail's home into control/vpopmailhome if that is another one"
+            )
+            return [told]
+    return []
 
 
 def _waiting(source: str) -> int:

@@ -110,7 +110,8 @@ def add_lines(
         if text and not text.endswith(b"\n"):
             text += b"\n"
         text += b"".join(line + b"\n" for line in fresh)
-        edit.replace(path, text, mode, domain.owner)
+        _refuse_large(path, text)
+        edit.replace(path, text, mode if before is None else None, domain.owner)
     if not present and not site.shown_root and _hides_mailbox(site, domain, name):
         changes.note(
             f"there is a mailbox {os.fsdecode(address)}, too: its mail goes to the alias alone; "
@@ -137,12 +138,16 @@ def replace_lines(
     path = _path(domain, name)
     address = name + b"@" + domain.name
     with as_user(*domain.owner), locked(domain):
-        present = _lines(_read(path) or b"")
+        before = _read(path) or b""
+        present = _lines(before)
         if not present:
             raise AccountError(f"{os.fsdecode(address)}: there is no such alias")
         _refuse_link(path)
+        _refuse_large(path, before)
         refuse_more(site, domain, name, fresh)
-        edit.replace(path, b"".join(line + b"\n" for line in fresh))
+        text = b"".join(line + b"\n" for line in fresh)
+        _refuse_large(path, text)
+        edit.replace(path, text)
     for line in present:
         if line not in fresh:
             changes.tell(f"{path}: removed {os.fsdecode(line)}")
@@ -182,6 +187,7 @@ def remove(
         gone = [line for line in present if line not in kept]
         if kept:
             _refuse_link(path)
+            _refuse_large(path, _read(path) or b"")
             edit.replace(path, b"".join(x + b"\n" for x in kept))
         else:
             link = os.readlink(path) if os.path.islink(path) else ""
@@ -288,11 +294,20 @@ def _read(path: str) -> bytes | None:
     except OSError as error:
         raise edit.because(path, error) from error
     try:
-        return os.read(number, DOT_QMAIL_BYTES_MAX)
+        return os.read(number, DOT_QMAIL_BYTES_MAX + 1)
     except OSError as error:
         raise edit.because(path, error) from error
     finally:
         os.close(number)
+
+
+def _refuse_large(path: str, data: bytes) -> None:
+    """Refuse what is cut by `_read`, or would be: writing it would lose lines."""
+    if len(data) > DOT_QMAIL_BYTES_MAX:
+        raise edit.EditError(
+            f"{path}: more than {DOT_QMAIL_BYTES_MAX} bytes, with which no mail is delivered: "
+            "make a mailing list of it"
+        )
 
 
 def _refuse_link(path: str) -> None:

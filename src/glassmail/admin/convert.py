@@ -4,7 +4,8 @@ Always:
     - At each moment one place counts, for deliveries, logins and changes alike: vpasswd while it
       is there, else the data base that the domain's mark names. The new place is complete, and
       was read again, before the old one goes.
-    - Nobody changes accounts meanwhile: the lock of the place that is left is held.
+    - Nobody changes accounts meanwhile: the lock of the place that is left is held, and that of
+      our own commands, which would otherwise wait for the former and then change what was left.
     - A conversion that was killed is done again from its beginning; the accounts are the same.
     - What vpopmail's programs need stays in the domain's directory: dot-qmail files, limits,
       mailboxes. They themselves do not see accounts of a data base.
@@ -43,9 +44,9 @@ def to_database(site: Site, changes: Changes, name: bytes) -> None:
     accounts = _accounts_of(site)
     with as_user(*domain.owner):
         try:
-            if not os.path.lexists(_vpasswd(domain)):
-                _refuse_again(domain, "in the data base")
-            with locked(domain):
+            with edit.alone_in(domain.directory), locked(domain):
+                if not os.path.lexists(_vpasswd(domain)):  # also when another moved it just now
+                    _refuse_again(domain, "in the data base")
                 table = accounts.files.read(domain)
                 if table.broken:
                     raise AccountError(min(table.broken.values()))
@@ -74,24 +75,30 @@ def to_files(site: Site, changes: Changes, name: bytes) -> None:
     accounts = _accounts_of(site)
     with as_user(*domain.owner):
         try:
-            if marker.read(os.fsencode(domain.directory)) is None:
-                _refuse_again(domain, "in vpasswd")
-            accounts.of(domain)  # refuses another site's
-            database = accounts.database()
-            count = 0
-            if not os.path.lexists(_vpasswd(domain)):
-                with database.frozen(domain) as found, locked(domain):
-                    _write(domain, found)
-                count = len(found)
-            # From here on vpasswd counts; this may be what a killed conversion left.
-            marker.remove(domain.directory)
-            accounts.files.create(domain)  # vpasswd.cdb
-            database.drop(domain)
-            _remove(os.path.join(domain.directory, FORMER))
+            with edit.alone_in(domain.directory):
+                if marker.read(os.fsencode(domain.directory)) is None:
+                    _refuse_again(domain, "in vpasswd")
+                accounts.of(domain)  # refuses another site's
+                count = _leave_database(domain, accounts)
         except (AccountChangeError, marker.MarkerError, edit.EditError, OSError) as error:
             raise _failure(domain, error) from error
     _tell(changes, domain, count, "into vpasswd")
     changes.undo_by("glass", "domain", "convert", domain.name, "--to", DATABASE)
+
+
+def _leave_database(domain: Domain, accounts: SiteAccounts) -> int:
+    database = accounts.database()
+    count = 0
+    if not os.path.lexists(_vpasswd(domain)):
+        with database.frozen(domain) as found, locked(domain):
+            _write(domain, found)
+        count = len(found)
+    # From here on vpasswd counts; this may be what a killed conversion left.
+    marker.remove(domain.directory)
+    accounts.files.create(domain)  # vpasswd.cdb
+    database.drop(domain)
+    _remove(os.path.join(domain.directory, FORMER))
+    return count
 
 
 def place_of(domain: Domain) -> str:

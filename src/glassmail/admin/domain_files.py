@@ -17,10 +17,13 @@ from typing import NamedTuple
 
 from glassmail.core.formats import assign, cdb, control
 from glassmail.settings.place import Place
+from glassmail.stations.rights import ID_MAX
 from glassmail.store import edit
 from glassmail.store.control import read_file
 
 RCPTHOSTS_LINES_MAX = 50  # vpopmail.c add_domain_assign: then morercpthosts
+
+_ID_DIGITS_MAX = 10
 
 Told = list[str]
 
@@ -55,7 +58,8 @@ _parsed: dict[str, tuple[_Stamp, dict[bytes, Entry]]] = {}  # of this process, b
 def entries(place: Place) -> list[Entry]:
     """List the virtual domains in the order of users/assign (vpopmail.c get_domain_entries).
 
-    Lines that are no domain's are passed over: without `+`, a dot in the name, or its last `-`.
+    Lines that are no domain's are passed over: without `+`, a dot in the name, or its last `-`,
+    or with a uid or gid that nobody can have.
     Of two lines for one name the first counts, as in users/cdb.
 
     Raises:
@@ -93,11 +97,15 @@ def _parse(data: bytes) -> dict[bytes, Entry]:
         name = fields[0][1:].lower()
         if not line.startswith(b"+") or len(fields) < 7 or b"." not in name:
             continue
-        if name.endswith(b"-") and fields[2].isdigit() and fields[3].isdigit():
-            ids = int(fields[2][:10]), int(fields[3][:10])
+        if name.endswith(b"-") and _is_id(fields[2]) and _is_id(fields[3]):
+            ids = int(fields[2]), int(fields[3])
             entry = Entry(name[:-1], fields[1].lower(), ids, os.fsdecode(fields[4]), number)
             found.setdefault(entry.domain, entry)
     return found
+
+
+def _is_id(text: bytes) -> bool:
+    return text.isdigit() and len(text) <= _ID_DIGITS_MAX and int(text) <= ID_MAX
 
 
 def directory_of(place: Place, domain: bytes) -> str | None:

@@ -20,6 +20,7 @@ from glassmail.admin.accounts import AccountError, NewMailbox, Site
 from glassmail.admin.system_users import SYSTEM_USERS, Ids, SystemUser
 from glassmail.core.formats import daemons, listen
 from glassmail.core.model.address import split_address
+from glassmail.core.model.system_errors import words_of
 from glassmail.settings.place import Place
 from glassmail.store import edit
 
@@ -93,7 +94,8 @@ def make_site(plan: Plan) -> Made:
     except (AccountError, edit.EditError, system_users.UsersError) as error:
         raise InitError(str(error)) from error
     except OSError as error:
-        raise InitError(f"{error.filename or plan.root}: {error.strerror}") from error
+        hint = ": choose a directory of yours by --root" * isinstance(error, PermissionError)
+        raise InitError(f"{error.filename or plan.root}: {words_of(error)}{hint}") from error
     return Made(domains, users)
 
 
@@ -104,11 +106,12 @@ def refuse_existing(root: str) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise SiteExistsError(f"{root}: {error.strerror}: choose another directory") from error
+        raise SiteExistsError(f"{root}: {words_of(error)}: choose another directory") from error
     if "control" in names:
         raise SiteExistsError(
-            f"{root} holds a site already; nothing was changed. Choose another directory, or use "
-            "`glass settings` and `glass user` to change this one"
+            f"{root} holds a site already; nothing was changed. Choose another directory, or "
+            "change this one: edit the files in control/ (`glass settings list` tells which), use "
+            "`glass domain`, `glass user` and `glass alias`"
         )
     if names and names != ["lost+found"]:
         raise SiteExistsError(f"{root} is not empty and no site: choose an empty or new directory")
@@ -160,6 +163,7 @@ def find_users(
     """Return role -> (uid, gid), and what had to be made; raises UsersError."""
     if is_one_user or os.geteuid() != 0:
         return site_layout.one_user_ids(os.geteuid(), os.getegid()), ()
+    system_users.refuse_misspelt(users)
     homes = {"alias": Place(root).alias, "keeper": root}
     return system_users.make_missing(users, homes)
 

@@ -66,25 +66,31 @@ class Journal:
 def sweep(directory: str) -> None:
     """Remove the temporary files that killed commands left; those of living ones stay.
 
-    Their names end in the process's number: `rcpthosts.tmp.4711`, `.new.bob.4711`.
+    Their names end in the process's number: the file `rcpthosts.tmp.4711`, the directory
+    `.new.bob.4711`. A directory `bob.tmp.4711` is somebody's mailbox.
     """
     try:
-        names = os.listdir(directory)
+        with os.scandir(directory) as entries:
+            left = [entry.path for entry in entries if _is_temporary(entry)]
     except OSError:
         return  # what cannot be listed is not ours to tidy
-    for name in names:
-        if ".tmp." not in name and not name.startswith(".new."):
-            continue
-        stem, _dot, number = name.rpartition(".")
-        is_ours = stem.endswith(".tmp") or name.startswith(".new.")
-        if is_ours and number.isascii() and number.isdigit() and not _lives(int(number[:10])):
-            aside.purge(os.path.join(directory, name))
+    for path in left:
+        aside.purge(path)
+
+
+def _is_temporary(entry: os.DirEntry[str]) -> bool:
+    stem, _dot, number = entry.name.rpartition(".")
+    if not (number.isascii() and number.isdigit()):
+        return False
+    is_file = stem.endswith(".tmp") and entry.is_file(follow_symlinks=False)
+    is_ours = is_file or entry.name.startswith(".new.")
+    return is_ours and not _lives(int(number[:10]))
 
 
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # no process has a number so large
         return False
     except PermissionError:
         return True  # somebody else's, which lives

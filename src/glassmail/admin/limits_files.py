@@ -8,6 +8,7 @@ from glassmail.admin.changes import Changes
 from glassmail.admin.site import Site
 from glassmail.core.formats import domain_limits
 from glassmail.core.formats.domain_limits import Limits, LimitsError
+from glassmail.core.model.system_errors import words_of
 from glassmail.core.model.vpopmail_faults import Fault
 from glassmail.stations.rights import as_user
 from glassmail.store import edit
@@ -134,7 +135,10 @@ def _read(path: str) -> bytes | None:
     try:
         return read_file(path)
     except ControlError as error:
-        raise AccountError(str(error), Fault.CANNOT_READ_LIMITS) from error
+        text = str(error)
+        if isinstance(error.__cause__, PermissionError):  # it is not to be read by everybody
+            text = f"{path}: {words_of(error.__cause__)}: ask as root or as the domain's owner"
+        raise AccountError(text, Fault.CANNOT_READ_LIMITS) from error
 
 
 def _parse(data: bytes, name: str) -> Limits:

@@ -57,9 +57,14 @@ def import_logs(
         _give(os.path.dirname(directory), owner.st_uid, owner.st_gid)
     except FileNotFoundError as error:
         raise LogHistoryError(f"{error.filename}: no such file or directory", 1) from error
-    except (OSError, HistoryError, ControlError, EOFError) as error:
-        remedy = "ask as root or as the site's owner"
-        raise LogHistoryError(f"not imported: {error}: {remedy}") from error
+    except PermissionError as error:
+        told = f"{error.filename}: {error.strerror}: ask as root or as the site's owner"
+        raise LogHistoryError(f"not imported: {told}") from error
+    except OSError as error:
+        told = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        raise LogHistoryError(f"not imported: {told}") from error
+    except (HistoryError, ControlError) as error:
+        raise LogHistoryError(f"not imported: {error}") from error
     return done
 
 

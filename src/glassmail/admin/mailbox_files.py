@@ -14,6 +14,7 @@ from glassmail.admin.journal import Journal, Task
 from glassmail.admin.site import Site
 from glassmail.core.formats import vpasswd
 from glassmail.core.formats.vpasswd import Account, RecordError
+from glassmail.core.model.system_errors import words_of
 from glassmail.core.model.trail import YES
 from glassmail.core.model.vpopmail_faults import Fault
 from glassmail.stations.rights import as_user
@@ -38,6 +39,13 @@ def is_below(directory: str, domain: Domain) -> bool:
     """Tell whether a mailbox lies in its domain's directory; others are left alone."""
     parts = directory.split("/")
     return directory.startswith(domain.directory.rstrip("/") + "/") and ".." not in parts
+
+
+def stays(directory: str, domain: Domain) -> str:
+    """Say why a removed mailbox's directory cannot be moved aside; nothing when it can."""
+    if not is_below(directory, domain):
+        return f"not below {domain.directory}"
+    return "a mount point" if os.path.ismount(directory) else ""
 
 
 def refuse_existing(directory: str, source: str) -> None:
@@ -107,7 +115,7 @@ def former_account(source: str) -> Account | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise AccountError(f"{error.filename}: {error.strerror}: run this as root") from error
+        raise AccountError(f"{error.filename}: {words_of(error)}: run this as root") from error
     try:
         return vpasswd.parse_record(name, rest)
     except RecordError as error:
@@ -132,13 +140,13 @@ def forget_sums(directory: str) -> None:
 
 
 def removal(domain: Domain, account: Account, directory: str) -> Task:
-    """Describe a removal for the journal."""
+    """Describe a removal for the journal; the directory is empty when it stays."""
     name = os.fsdecode(account.name)
     return {
         "name": name,
-        "directory": directory if is_below(directory, domain) else "",
+        "directory": directory,
         "target": aside.choose(domain.directory, name),
-        "line": os.fsdecode(account.name + b":" + vpasswd.render_record(account)),
+        "line": os.fsdecode(vpasswd.render_line(account)),
     }
 
 

@@ -201,8 +201,9 @@ def remove(
     address = name + b"@" + domain.name
     onchange.call(site, changes, "del_user", address)
     directory = mailbox_files.directory_of(site, domain, account)
+    stays = mailbox_files.stays(directory, domain)
     with mailbox_files.alone(site, domain):
-        task = mailbox_files.removal(domain, account, directory)
+        task = mailbox_files.removal(domain, account, "" if stays else directory)
         target = task["target"]
         aside.prepare(target, domain.owner)
         kept = mailbox_files.journal_of(domain)
@@ -218,16 +219,27 @@ def remove(
             mailbox_files.forget_former(target)
         kept.end()
     changes.tell(f"{_where(domain)}: removed {os.fsdecode(name)}")
-    if not task["directory"]:
-        changes.note(f"{directory} is not below {domain.directory}: it stays where it is")
+    if stays:
+        changes.note(f"{directory} is {stays}: it stays where it is")
+        is_in_place = mailbox_files.is_below(directory, domain)
+        _undo_by_parts(changes, address, account, directory if is_in_place else "")
     elif purge:
         changes.tell(f"{directory}: deleted, with its mail")
-    else:
-        changes.tell(f"{directory}: moved to {target}")
-    if purge:
         changes.note("the mail is deleted: there is no way back")
     else:
+        changes.tell(f"{directory}: moved to {target}")
         changes.undo_by("glass", "user", "add", address, "--from", target)
+
+
+def _undo_by_parts(changes: Changes, address: bytes, account: Account, source: str) -> None:
+    """Bring an account back whose directory stayed, since nothing of it is in `.removed`."""
+    origin = ("--from", source) if source else ()
+    changes.undo_by("glass", "user", "add", address, *origin)
+    changes.undo_by(
+        "glass", "user", "set", address, "--crypted", account.crypted,
+        "--flags", f"{account.flags:#x}", "--quota", account.quota, "--comment", account.gecos,
+        "--dir", account.directory,
+    )  # fmt: skip
 
 
 def find(site: Site, domain: Domain, name: bytes) -> Account:
@@ -246,9 +258,11 @@ def _refuse_taken(site: Site, domain: Domain, account: Account) -> None:
     found = site.writer.find(domain, account.name)
     if found.answer == NO:
         return
-    doubt = f", but {found.source}" if found.answer == UNKNOWN else ""
     shown = os.fsdecode(account.name)
-    raise AccountError(f"{shown}: the mailbox exists already{doubt}", Fault.USERNAME_EXISTS)
+    if found.answer == UNKNOWN:
+        text = f"{shown}: nobody can tell whether the mailbox exists: {found.source}"
+        raise AccountError(text, Fault.COULD_NOT_UPDATE_FILE)
+    raise AccountError(f"{shown}: the mailbox exists already", Fault.USERNAME_EXISTS)
 
 
 def _write(site: Site, domain: Domain, accounts: Sequence[Account], count_max: int) -> None:

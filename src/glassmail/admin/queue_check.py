@@ -23,6 +23,7 @@ import apsw
 
 from glassmail.admin import queue_faults
 from glassmail.admin.queue_faults import CheckError, Finding
+from glassmail.core.model.system_errors import words_of
 from glassmail.settings.place import Place
 from glassmail.store.queue import inspect
 
@@ -36,11 +37,13 @@ class Check(NamedTuple):
         findings: in the order in which they should be mended.
         is_complete: whether the database was looked at too.
         messages: how many are in the queue, None when not looked at.
+        handed_in: how many wait in queue/drop until a server takes them in.
     """
 
     findings: list[Finding]
     is_complete: bool
     messages: int | None
+    handed_in: int
 
 
 def is_running(place: Place) -> bool:
@@ -50,7 +53,7 @@ def is_running(place: Place) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise CheckError(f"{place.supervisor_pid}: {error.strerror}") from error
+        raise CheckError(f"{place.supervisor_pid}: {words_of(error)}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -66,7 +69,7 @@ def alone(place: Place) -> Iterator[None]:
     try:
         descriptor = os.open(place.supervisor_pid, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise CheckError(f"{place.supervisor_pid}: {error.strerror}") from error
+        raise CheckError(f"{place.supervisor_pid}: {words_of(error)}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
@@ -107,15 +110,15 @@ def check(place: Place, *, is_alone: bool = False) -> Check:
     if not os.path.isdir(place.path("queue")):
         raise CheckError(f"{place.path('queue')} does not exist: make a site with `glass init`")
     try:
-        files = [*queue_faults.rights(place), *queue_faults.drop(place)]
+        dropped, handed_in = queue_faults.drop(place)
+        files = [*queue_faults.rights(place), *dropped]
         if not is_alone and is_running(place):
-            return Check(files, is_complete=False, messages=None)
+            return Check(files, is_complete=False, messages=None, handed_in=handed_in)
         found, messages = queue_faults.database(place)
-        return Check(
-            [*files, *found, *queue_faults.aside(place)], is_complete=True, messages=messages
-        )
+        findings = [*files, *found, *queue_faults.aside(place)]
+        return Check(findings, is_complete=True, messages=messages, handed_in=handed_in)
     except PermissionError as error:
-        raise CheckError(f"{error.filename}: {error.strerror}: run as root") from error
+        raise CheckError(f"{error.filename}: {words_of(error)}: run as root") from error
 
 
 def take_out(place: Place, message: int) -> bool:

@@ -16,6 +16,7 @@ import apsw
 from glassmail.admin.site_layout import DIRECTORIES
 from glassmail.core.formats import daemons
 from glassmail.core.formats.drop import DropError
+from glassmail.core.model.system_errors import words_of
 from glassmail.settings.place import Place
 from glassmail.store.control import read_file
 from glassmail.store.drop import is_finished, open_drop
@@ -117,8 +118,10 @@ def _missing_directory(path: str, name: str, mode: int) -> Finding:
 # --- queue/drop, queue/aside --------------------------------------------------------------------
 
 
-def drop(place: Place) -> Iterator[Finding]:
-    """Files of submitters that cannot be taken in."""
+def drop(place: Place) -> tuple[list[Finding], int]:
+    """Return files of submitters that cannot be taken in, and how many others can."""
+    findings: list[Finding] = []
+    takeable = 0
     newest = max((os.stat(place.queue_drop).st_mtime, *_times(place.queue_drop)), default=0.0)
     for name in sorted(os.listdir(place.queue_drop)):
         path = os.path.join(place.queue_drop, name)
@@ -126,15 +129,21 @@ def drop(place: Place) -> Iterator[Finding]:
         move = _aside_move(place, path, name)
         if not is_finished(name):
             if newest - os.lstat(path).st_mtime > _STALE_S:
-                yield Finding("drop_unfinished", subject, "was never finished by its submitter, "
-                              "who was told so", "move it to queue/aside", move)  # fmt: skip
+                said = "was never finished by its submitter, who was told so"
+                findings.append(
+                    Finding("drop_unfinished", subject, said, "move it to queue/aside", move)
+                )
             continue
         try:
             os.close(open_drop(path).fd)
         except (DropError, OSError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            yield Finding("drop_foreign", subject, f"cannot be taken in: {reason}",
-                          "move it to queue/aside", move)  # fmt: skip
+            said = f"cannot be taken in: {words_of(error)}"
+            findings.append(
+                Finding("drop_foreign", subject, said, "move it to queue/aside", move)
+            )
+        else:
+            takeable += 1
+    return findings, takeable
 
 
 def _times(directory: str) -> list[float]:
@@ -225,7 +234,7 @@ def _bodies(place: Place, rows: inspect.Look) -> Iterator[Finding]:
     for name in sorted(present - rows.files.keys()):
         move = _aside_move(place, os.path.join(place.queue_bodies, name), name)
         if is_body_name(name):
-            said = "belongs to no message: half-made when a server ended, the next start removes it"
+            said = "belongs to no message: half-made when a server ended, or of another queue.db"
         else:
             said = "is no file of ours"
         yield Finding("body_foreign", f"queue/body/{name}", said, "move it to queue/aside", move)

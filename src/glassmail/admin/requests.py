@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from glassmail.core.model.system_errors import words_of
 from glassmail.net.blocking import BlockingChannel, ChannelError, connect
 from glassmail.net.messages import Failed, Hello, Request, Rows, encode
 
@@ -103,4 +104,4 @@ def _answers(channel: BlockingChannel) -> Iterator[dict[str, Any]]:
 def _why(path: str, error: OSError) -> str:
     if isinstance(error, (FileNotFoundError, ConnectionRefusedError)):
         return f"no server answers at {path}: is it running? (glass status)"
-    return f"cannot ask {path}: {error.strerror}"
+    return f"cannot ask {path}: {words_of(error)}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from glassmail.admin import domain_files
 from glassmail.admin.account_error import AccountError
 from glassmail.core.formats.control import parse_line
+from glassmail.core.model.system_errors import words_of
 from glassmail.core.model.vpopmail_faults import Fault
 from glassmail.settings.place import Place
 from glassmail.store.account_writer import AccountWriter, Domain
@@ -39,12 +40,12 @@ class Site:
         Raises:
             AccountError: when there is no such directory.
         """
-        home = _home(place)
+        home = home_of(place)
         try:
             status = os.stat(os.path.join(home, "domains"))
         except OSError as error:
             raise AccountError(
-                f"{home}/domains: {error.strerror}: make it, owned by the user of the virtual "
+                f"{home}/domains: {words_of(error)}: make it, owned by the user of the virtual "
                 "domains, or name vpopmail's home in control/vpopmailhome",
                 Fault.BAD_DOMAIN_DIRECTORY,
             ) from error
@@ -99,18 +100,23 @@ class Site:
         return Domain(entry.real, self.actual(entry.directory), entry.ids)
 
 
-def _home(place: Place) -> str:
-    """Find vpopmail's home: as control/vpopmailhome says, else ROOT, else as users/assign shows."""
+def home_of(place: Place) -> str:
+    """Find vpopmail's home: as control/vpopmailhome says, else as users/assign shows, else ROOT.
+
+    ROOT it is, too, when a domain of users/assign lies there beside others that do not.
+
+    Raises:
+        AccountError: one of the two files cannot be read.
+    """
     try:
         named = read_file(os.path.join(place.control, "vpopmailhome"))
         if named is not None and parse_line(named):
             return os.fsdecode(parse_line(named))
-        if os.path.isdir(place.domains):
-            return place.root
-        for entry in domain_files.entries(place):
-            home, found, _rest = entry.directory.rpartition("/domains/")
-            if found and home:
-                return home
+        parted = [entry.directory.rpartition("/domains/") for entry in domain_files.entries(place)]
     except ControlError as error:
         raise AccountError(str(error), Fault.CANNOT_READ_ASSIGN) from error
-    return place.root
+    homes = list(dict.fromkeys(home for home, found, _rest in parted if found and home))
+    own = os.path.realpath(place.domains)
+    if not homes or any(os.path.realpath(os.path.join(home, "domains")) == own for home in homes):
+        return place.root
+    return homes[0]

@@ -70,6 +70,21 @@ def make_missing(
     return ids, tuple(made)
 
 
+def refuse_misspelt(users: Mapping[str, SystemUser]) -> None:
+    """Raise UsersError for a user that is neither there nor one that is made when missing."""
+    usual = {each.user for each in SYSTEM_USERS.values()}
+    for role, (user, _group) in users.items():
+        if user in usual:
+            continue
+        try:
+            pwd.getpwnam(user)
+        except KeyError as error:
+            raise UsersError(
+                f"--user {role}={user}: there is no user {user}: make it first, or name one that "
+                "there is"
+            ) from error
+
+
 def administrators_gid() -> int | None:
     """Return the group id of the administrators, None when there is no such group."""
     try:

@@ -29,7 +29,7 @@ from glassmail.core.model.vpopmail_faults import Fault
 from glassmail.core.route import mailbox
 from glassmail.stations.rights import as_user
 from glassmail.store import edit
-from glassmail.store.account_writer import Domain
+from glassmail.store.account_writer import AccountChangeError, Domain
 
 POSTMASTER = b"postmaster"
 
@@ -72,20 +72,29 @@ def add(site: Site, changes: Changes, new: NewDomain) -> Domain:
         parent = new.parent or site.domains
         domain = Domain(name, os.path.join(parent, os.fsdecode(name)), new.ids or site.owner)
         rules.check_directory(os.fsencode(domain.directory))
-        if new.source != domain.directory:
+        source = os.path.abspath(new.source) if new.source else ""
+        if source and not os.path.isdir(source):
+            raise AccountError(f"{source}: no such directory")
+        if source != domain.directory:
             _refuse_existing(domain)
         line = b""
         if new.postmaster is not None:
             account = account_of(site, domain, new.postmaster, quota.NO_QUOTA)
-            line = account.name + b":" + vpasswd.render_record(account)
+            line = vpasswd.render_line(account)
         argument = _catch_all_line(site, new.catch_all)
+        _refuse_out_of_reach(site, domain)
         edit.make_directory(parent, domain_tree.DIRECTORY_MODE, domain.owner)
         names = [] if new.postmaster is None else [new.postmaster.name]
-        staged = new.source or domain_tree.stage(domain, argument, names)
+        staged = source or domain_tree.stage(domain, argument, names)
         task = _task("add", domain, staged=staged, account=os.fsdecode(line))
         kept = _journal(site)
         kept.begin(task)
-        _finish_addition(site, changes, task)
+        try:
+            _finish_addition(site, changes, task)
+        except (AccountError, edit.EditError):
+            if os.path.lexists(staged) and site.find(name) is None:
+                kept.end()  # nothing leads there yet: the next command need not try again
+            raise
         kept.end()
     changes.undo_by("glass", "domain", "remove", name)
     _undo_lines(site, changes, name)
@@ -142,6 +151,8 @@ def remove(site: Site, changes: Changes, name: bytes, *, purge: bool = False) ->
         domain = site.domain(name)
         aliases = [] if entry.is_alias else aliases_of(site, name)
         target = ""
+        if not entry.is_alias:
+            _refuse_out_of_reach(site, domain)
         if not entry.is_alias and _may_move(site, changes, domain):
             target = aside.choose(os.path.dirname(domain.directory), os.fsdecode(name))
             aside.prepare(target, domain.owner)
@@ -159,9 +170,13 @@ def remove(site: Site, changes: Changes, name: bytes, *, purge: bool = False) ->
     if entry.is_alias:
         changes.undo_by("glass", "domain", "add", name, "--alias-of", domain.name)
         return
-    if target and not purge:
+    if purge and target:
+        return
+    if target:
         changes.tell(f"{domain.directory}: moved to {target}")
-        changes.undo_by("glass", "domain", "add", name, "--from", target)
+    is_in_place = domain.directory == os.path.join(site.domains, os.fsdecode(name))
+    if target or is_in_place:
+        changes.undo_by("glass", "domain", "add", name, "--from", target or domain.directory)
         for alias in aliases:
             changes.undo_by("glass", "domain", "add", alias, "--alias-of", name)
 
@@ -190,6 +205,10 @@ def _finish(site: Site, changes: Changes) -> None:
     domain = Domain(
         os.fsencode(task["domain"]), task["directory"], (int(task["uid"]), int(task["gid"]))
     )
+    if task["do"] == "add" and _is_gone(task["staged"]) and _is_gone(domain.directory):
+        kept.end()
+        changes.note(f"{task['domain']} was begun by a killed command; its directory is gone")
+        return
     if task["do"] == "add":
         _finish_addition(site, changes, task)
     elif task["do"] == "alias":
@@ -199,6 +218,16 @@ def _finish(site: Site, changes: Changes) -> None:
         _finish_removal(site, changes, task)
     kept.end()
     changes.note(f"finished what a killed command had begun with {task['domain']}")
+
+
+def _is_gone(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # nobody can tell: it is tried, and says why it fails
+    return False
 
 
 def _finish_addition(site: Site, changes: Changes, task: Task) -> None:
@@ -254,9 +283,21 @@ def _refuse_existing(domain: Domain) -> None:
         )
 
 
+def _refuse_out_of_reach(site: Site, domain: Domain) -> None:
+    """Refuse to begin what a data base that is down would keep from being finished."""
+    try:
+        with as_user(*domain.owner):
+            site.writer.reach(domain)
+    except AccountChangeError as error:
+        raise AccountError(str(error), Fault.COULD_NOT_UPDATE_FILE) from error
+
+
 def _may_move(site: Site, changes: Changes, domain: Domain) -> bool:
     """Tell whether a directory is this domain's alone, by its name and by users/assign."""
     directory = domain.directory.rstrip("/")
+    if os.path.ismount(directory):  # the system would refuse, also the next command's trial
+        changes.note(f"{directory} is a mount point: it stays where it is")
+        return False
     others = [e.real for e in site.entries() if e.directory.rstrip("/") == directory]
     is_own = os.path.basename(directory).lower() == os.fsdecode(domain.name)
     if is_own and all(real == domain.name for real in others):

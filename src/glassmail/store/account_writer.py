@@ -77,6 +77,10 @@ class AccountWriter(Protocol):
         """Begin an empty table of accounts; one that is there is mended, if it needs to be."""
         ...
 
+    def reach(self, domain: Domain) -> None:
+        """Raise AccountChangeError unless a domain's accounts, a new one's too, can be changed."""
+        ...
+
     def drop(self, domain: Domain) -> None:
         """Forget the table of a domain; the caller removes its directory afterwards."""
         ...

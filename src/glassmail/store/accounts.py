@@ -17,6 +17,7 @@ from typing import NamedTuple
 from glassmail.core.formats import vpasswd
 from glassmail.core.formats.cdb import CdbError
 from glassmail.core.formats.vpasswd import Account, RecordError, Vpasswd
+from glassmail.core.model.system_errors import words_of
 from glassmail.core.model.trail import NO, UNKNOWN, YES
 from glassmail.store.cdb import Cdb, CdbFile
 from glassmail.store.control import ControlError, read_file
@@ -55,7 +56,7 @@ class _Domain:
             text = _status(self._text_name)
             cdb = self._cdb.current()
         except OSError as error:
-            return Found(UNKNOWN, None, f"{error.strerror}: {self._text_name}")
+            return Found(UNKNOWN, None, f"{words_of(error)}: {self._text_name}")
         if cdb is not None and (text is None or cdb.mtime_ns >= text.st_mtime_ns):
             found = _find_in_cdb(cdb, name)
             if found.answer != UNKNOWN or text is None:
@@ -119,7 +120,8 @@ def _find_in_cdb(cdb: CdbFile, name: bytes) -> Found:
             return Found(NO, None, cdb.name)
         return Found(YES, vpasswd.parse_record(name, data), cdb.name)
     except CdbError as error:  # it names the file
-        return Found(UNKNOWN, None, str(error))
+        remedy = "remove it; vpasswd counts then, and the next change makes it"
+        return Found(UNKNOWN, None, f"{error}: {remedy}")
     except RecordError as error:
         return Found(UNKNOWN, None, f"{cdb.name}: {error}: write the line anew")
 

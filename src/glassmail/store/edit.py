@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+from glassmail.core.model.system_errors import words_of
+
 LOCK_WAIT_S = 30.0
 _LOCK_PAUSE_S = 0.05
 FILE_MODE = 0o644
@@ -272,4 +274,4 @@ def because(path: str, error: OSError) -> EditError:
     """Make the error for a file: its name, the reason and the remedy."""
     remedy = "run this as root or as the file's owner" if error.errno in (
         errno.EACCES, errno.EPERM) else "mend that, then try again"  # fmt: skip
-    return EditError(f"{path}: {error.strerror or error}: {remedy}")
+    return EditError(f"{path}: {words_of(error)}: {remedy}")

@@ -2,8 +2,8 @@
 
 Purpose:
     `stage` writes a message into tmp/. The caller makes staged files durable (a syncfs of the
-    filesystem, or `commit` with its own fsyncs), moves them with `publish`, and makes the moves
-    durable. Only then may anybody report success.
+    filesystem, or `commit` with its own fsyncs), moves them into new/ (`publish`), and makes the
+    moves durable. Only then may anybody report success.
 
 Always:
     - A name in new/ or cur/ proves that the data of that file is durable, since `publish` comes
@@ -11,7 +11,8 @@ Always:
       recipient's number, so a repeated delivery finds it (`is_there`) and writes nothing, and
       a queue whose numbers began anew takes no name that is there. The name in tmp/ is new for
       every attempt: two attempts never share a file.
-    - Files are made with O_EXCL and O_NOFOLLOW, relative to descriptors (store.maildir_folders).
+    - Files are made with O_EXCL and O_NOFOLLOW, relative to open directories: no link
+      is followed.
 
 Texts are qmail-local's (qmail-local.c maildir, maildir_child).
 """
@@ -20,6 +21,7 @@ import os
 import time
 from collections.abc import Sequence
 
+from glassmail.core.model.system_errors import words_of
 from glassmail.store.letter import Letter, LetterError, write_all
 from glassmail.store.maildir_folders import (
     CANNOT_ENTER,
@@ -28,7 +30,6 @@ from glassmail.store.maildir_folders import (
     Folder,
     Folders,
     MaildirError,
-    words_of,
 )
 from glassmail.store.sync import fsync_each
 
@@ -112,7 +113,7 @@ def stage(folder: Folder, name: bytes, top: bytes, letter: Letter) -> Staged:
     try:
         descriptor = os.open(tmp_name, _CREATE, 0o600, dir_fd=folder.tmp)
     except OSError as error:
-        reason = f"{words_of(error)}: {os.fsdecode(folder.path)}tmp"
+        reason = f"{words_of(error).lower()}: {os.fsdecode(folder.path)}tmp"
         raise MaildirError(TEMPORARY, reason) from error
     staged = Staged(folder, tmp_name, name, descriptor)
     try:
@@ -127,7 +128,8 @@ def stage(folder: Folder, name: bytes, top: bytes, letter: Letter) -> Staged:
         staged.discard()
         staged.close()
         text = CANNOT_READ if isinstance(error, LetterError) else TEMPORARY
-        raise MaildirError(text, f"{words_of(error)}: {os.fsdecode(folder.path)}tmp") from error
+        reason = f"{words_of(error).lower()}: {os.fsdecode(folder.path)}tmp"
+        raise MaildirError(text, reason) from error
     return staged
 
 
@@ -148,7 +150,8 @@ def publish(staged: Staged) -> None:
         os.rename(staged.tmp_name, staged.name, src_dir_fd=folder.tmp, dst_dir_fd=folder.new)
     except OSError as error:
         staged.discard()
-        raise MaildirError(TEMPORARY, f"{words_of(error)}: {os.fsdecode(staged.path)}") from error
+        reason = f"{words_of(error).lower()}: {os.fsdecode(staged.path)}"
+        raise MaildirError(TEMPORARY, reason) from error
 
 
 def commit(files: Sequence[Staged]) -> list[MaildirError | None]:
@@ -174,7 +177,7 @@ def commit(files: Sequence[Staged]) -> list[MaildirError | None]:
         if error is not None:
             staged.discard()
             where = os.fsdecode(staged.path)
-            results.append(MaildirError(TEMPORARY, f"{words_of(error)}: {where}"))
+            results.append(MaildirError(TEMPORARY, f"{words_of(error).lower()}: {where}"))
             continue
         try:
             publish(staged)
@@ -195,7 +198,7 @@ def commit(files: Sequence[Staged]) -> list[MaildirError | None]:
         error = touched.get(staged.folder.new)
         if error is not None and results[index] is None:
             where = os.fsdecode(staged.folder.path)
-            results[index] = MaildirError(TEMPORARY, f"{words_of(error)}: {where}")
+            results[index] = MaildirError(TEMPORARY, f"{words_of(error).lower()}: {where}")
     return results
 
 

@@ -1,9 +1,9 @@
 """Maildir++ quotas: is there room for one more message, and the sums that answer it quickly.
 
 `maildirsize` in the Maildir holds the quota's text, then a line `BYTES COUNT` for each change
-(maildirquota.c). Its sums are counted anew when it is missing, larger than SUMS_BYTES_MAX or names
-another quota; and when it says "full", unless that is a count not older than RECOUNT_S.
-Trash is not counted.
+(maildirquota.c). Its sums are counted anew when it is missing, larger than SUMS_BYTES_MAX bytes or
+names another quota; and when it says "full", unless that is a count not older than RECOUNT_S
+seconds. Trash is not counted.
 
 Readers and writers of other programs (POP3, IMAP, vpopmail) keep the same file; a line appended
 with O_APPEND is never torn. Sums may be wrong for a while, as theirs are; a recount mends them.

@@ -17,6 +17,8 @@ import os
 import socket
 from typing import NamedTuple
 
+from glassmail.core.model.system_errors import words_of
+
 RECORDS = 64
 COUNT_MAX = 10
 COUNT_SKIPPED = 2  # from so many timeouts on the address is passed over
@@ -73,7 +75,7 @@ class TcpTimeouts:
         except FileExistsError:
             return None  # somebody else was quicker
         except OSError as error:
-            return f"{self._directory}: {error.strerror}: timeouts of connections are not kept"
+            return f"{self._directory}: {words_of(error)}: timeouts of connections are not kept"
         return None
 
     def look(self, ip: str, now: int, draw: int) -> Timeouts | None:

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 
 from glassmail.core.formats import cdb, dir_control, vpasswd
 from glassmail.core.formats.vpasswd import Account, RecordError, Vpasswd
+from glassmail.core.model.system_errors import words_of
 from glassmail.store import edit
 from glassmail.store.account_writer import (
     NO_LIMIT,
@@ -55,6 +56,9 @@ class VpasswdWriter:
             if not _has_cdb(domain):
                 _write(domain, _lines(_read(domain)))
 
+    def reach(self, domain: Domain) -> None:
+        """Do nothing: whoever may change the directory may change the files."""
+
     def drop(self, domain: Domain) -> None:
         """Do nothing: the files go with the domain's directory."""
 
@@ -85,7 +89,7 @@ class VpasswdWriter:
                     shown = account.name.decode("ascii", "backslashreplace")
                     raise TakenError(f"{shown}: the mailbox exists already")
                 names.insert(at, account.name)
-                lines.insert(at, account.name + b":" + vpasswd.render_record(account))
+                lines.insert(at, vpasswd.render_line(account))
             return lines
 
         _edit(domain, change)
@@ -110,7 +114,7 @@ class VpasswdWriter:
                     continue
                 after = change(before)
                 if after != before:
-                    lines[at] = after.name + b":" + vpasswd.render_record(after)
+                    lines[at] = vpasswd.render_line(after)
                     changed.append(Changed(before, after))
             if wanted:
                 raise _missing(min(wanted))
@@ -261,4 +265,4 @@ def _failures() -> Iterator[None]:
         raise AccountChangeError(f"vpasswd.cdb: {error}") from error
     except OSError as error:
         remedy = "run this as root or as the file's owner"
-        raise AccountChangeError(f"{error.filename}: {error.strerror}: {remedy}") from error
+        raise AccountChangeError(f"{error.filename}: {words_of(error)}: {remedy}") from error

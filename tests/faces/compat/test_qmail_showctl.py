@@ -7,6 +7,7 @@ from glassmail.faces.compat import qmail_showctl
 from glassmail.faces.compat.qmail_showctl import tell
 from glassmail.settings.control_files import SETTINGS
 from glassmail.settings.place import Place
+from glassmail.settings.registry import Kind
 from glassmail.settings.showctl import BUILT, OWN, QMAIL
 from glassmail.store.control import ControlError
 from tests.faces.compat.command import make_site, run
@@ -166,3 +167,20 @@ def test_a_file_without_default_says_what_holds_instead(root):
     )
     (root / "control" / "accountsdb").write_text("sqlite\n")
     assert paragraph(root, "accountsdb").endswith(" are kept in sqlite.")
+
+
+def test_no_file_of_ours_has_its_own_name_for_a_value():
+    """qmail-showctl names a missing host so; a place that is not there is no place of that name."""
+    for sentence in OWN:
+        setting = SETTINGS.get(sentence.name)
+        if setting is not None and setting.kind is Kind.LINE and not setting.default:
+            assert sentence.missing, sentence.name
+
+
+@pytest.mark.parametrize(("name", "told"), [
+    ("metrics", "Metrics are not served."),
+    ("checkpassword", "There is no SMTP AUTH program."),
+    ("opensmtp", "There are no POP before SMTP entries."),
+])  # fmt: skip
+def test_what_is_not_there_is_not_said_to_be(root, name, told):
+    assert f"\n{name}: (Default.) {told}\n" in b"".join(tell(Place(str(root)))).decode()

@@ -60,6 +60,10 @@ LONG = "x" * 129
         row("vadddomain/exit 255", 255, "user nobody-here not found in /etc/passwd",
             "vadddomain -u nobody-here f.test x"),
         (255, "don't use -r option when giving password on command line", "vadddomain -r f.test x"),
+        (255, "-1 is no user or group: they are 0 to 4294967294", "vadddomain -i -1 f.test x"),
+        (255, "4294967295 is no user or group: they are 0 to 4294967294",
+            "vadddomain -g 4294967295 f.test x"),
+        (255, "Illegal username", "vadddomain -e ../../other f.test x"),
         row("vadduser/exit 255", 255, "User already exists", "vadduser bob@example.com x"),
         (255, "Domain does not exist", "vadduser x@nodomain.test y"),
         (255, "Illegal username", "vadduser a(b@example.com y"),
@@ -96,6 +100,7 @@ def test_refusals_change_nothing(site, run, code, fault, words):
     ("code", "told", "words"),
     [
         row("vuserinfo/exit 255", 255, "no such user x@example.com\n", "vuserinfo x@example.com"),
+        (255, "no such user x\n", "vuserinfo x"),
         row("vmoduser/exit 255", 255, "no such user x@example.com\n", "vmoduser -p x@example.com"),
         row("vdominfo/exit 245", 245, "Invalid domain name\n", "vdominfo nodomain.test"),
         row("valias/exit 255", 255, "invalid domain, not in qmail assign file\n",
@@ -129,7 +134,8 @@ def files(site):
 @pytest.mark.parametrize(
     ("command", "code"),
     [("vadddomain", 0), ("vdeldomain", 0), ("vadduser", 255), ("vdeluser", 255),
-     ("vpasswd", 255), ("vsetuserquota", 255), ("valias", 255), ("vuserinfo", 255),
+     ("vpasswd", 255), ("vsetuserquota", 255), row("valias/exit 254", "valias", 255),
+     ("vuserinfo", 255),
      ("vmoduser", 255), ("vmoddomlimits", 255), ("vaddaliasdomain", 255)],
 )  # fmt: skip
 def test_without_arguments_the_usage_is_told(run, command, code):
@@ -137,7 +143,7 @@ def test_without_arguments_the_usage_is_told(run, command, code):
     assert found[0] == code
     assert found[1].splitlines()[0].startswith((f"{command}: usage:", f"{command}: [options]"))
     wrong = run(command, "-?")
-    assert wrong[0] == 255
+    assert wrong[0] == (254 if command == "valias" else 255)
     assert "invalid option -- '?'" in wrong[2]
 
 
@@ -457,8 +463,21 @@ def test_broken_lines_are_told_with_their_number(site, run):
     code, told, error = run("vuserinfo", "broken@example.com")
     assert code == 239
     assert re.search(r"vpasswd:\d: 3 fields", error)
-    assert run("vadduser", "broken@example.com", "x")[1] == "Error: User already exists\n"
+    code, told, error = run("vadduser", "broken@example.com", "x")
+    assert (code, told) == (239, "Error: Could not update file\n")
+    assert re.search(r"nobody can tell whether the mailbox exists: .*vpasswd:\d: 3 fields", error)
     assert run("vpasswd", "broken@example.com", "x")[0] == 239
+
+
+@pytest.mark.parametrize("words", ["vuserinfo -D example.com", "vdominfo", "vdominfo example.com",
+                                   "vadduser new@example.com x", "vuserinfo bob@example.com"])
+def test_accounts_that_cannot_be_read_are_told(site, run, words):
+    path = site[1] / "domains/example.com/vpasswd"
+    path.rename(path.with_name("elsewhere"))
+    path.mkdir()
+    code, told, error = run(*words.split())
+    assert (code, told.splitlines()[-1]) == (239, "Error: Could not update file")
+    assert "vpasswd: Is a directory" in error
 
 
 def test_the_default_domain(site, run, monkeypatch):
@@ -659,6 +678,55 @@ def test_more_ways_to_make_a_domain(site, run):
     (site[1] / "domains/there.test").mkdir()
     assert run("vadddomain", "there.test", "x")[0] == 242
     assert run("vadddomain", "-d", "/nowhere/at/all", "far.test", "x")[0] == 239
+
+
+def closed_pipe():
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+@pytest.mark.parametrize(
+    ("opened", "told"),
+    [(closed_pipe, b""),
+     (lambda: os.open("/dev/full", os.O_WRONLY),
+      b"vdominfo: [Errno 28] No space left on device\n")],
+)  # fmt: skip
+def test_what_cannot_be_printed_is_no_traceback(site, opened, told):
+    code = "import sys; from glassmail.faces.compat.vdominfo import main; sys.exit(main())"
+    with os.fdopen(opened(), "wb") as out:
+        words = [sys.executable, "-c", code]
+        done = subprocess.run(words, check=False, stdout=out, stderr=subprocess.PIPE, timeout=60)
+    assert (done.returncode, done.stderr) == (111, told)
+
+
+@pytest.mark.parametrize(("typed", "code"), [(b"", 255), (b"new\nnew\n", 0)])
+def test_a_password_is_asked_without_a_terminal(site, typed, code):
+    run = "import sys; from glassmail.faces.compat.vpasswd import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", run, "bob@example.com"], check=False, input=typed,
+        capture_output=True, timeout=60, start_new_session=True,
+    )  # fmt: skip
+    asked = b"Please enter password for bob@example.com: "
+    asked += b"enter password again: " if typed else b""
+    assert (done.returncode, done.stdout) == (code, b"")
+    assert done.stderr.startswith(asked)
+    assert b"arning" not in done.stderr
+    assert bool(passwords.verify(b"new", account(site, b"bob").crypted)) == (code == 0)
+
+
+@pytest.mark.parametrize("count", [15_420, 16_000])  # just below what is delivered, and above
+def test_an_alias_with_more_than_is_delivered_loses_no_line(site, run, count):
+    path = site[1] / "domains/example.com/.qmail-many"
+    text = b"".join(b"u%06d@far.test\n" % number for number in range(count))
+    path.write_bytes(text)
+    path.chmod(0o700)  # executable: forwards alone (dot-qmail.5)
+    code, _told, error = run("valias", "-i", "one@far.test", "many@example.com")
+    assert (code, "262144 bytes" in error, path.read_bytes()) == (239, True, text)
+    path.write_bytes(b"u@far.test\n")
+    assert run("valias", "-i", "one@far.test", "many@example.com")[0] == 0
+    assert path.read_bytes() == b"u@far.test\none@far.test\n"
+    assert path.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.covers("vadddomain/-u")

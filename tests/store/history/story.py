@@ -76,6 +76,7 @@ def settled(
     address=b"joe@here.test",
     channel="local",
     retry_at=0,
+    steps=None,
 ):
     return Settled(
         at,
@@ -87,7 +88,7 @@ def settled(
         outcome,
         text,
         retry_at,
-        (MAILDIR,) if outcome == "K" else (),
+        (MAILDIR,) * (outcome == "K") if steps is None else steps,
         LOAD,
     )
 

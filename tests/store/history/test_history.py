@@ -1,6 +1,7 @@
 import os
 
 import apsw
+import msgspec
 import pytest
 
 from glassmail.events import codec
@@ -506,3 +507,18 @@ def test_a_refusal_of_the_same_sender_is_told_with_the_message(site):
     site.tell(refused(NOON, code=code))
     site.facts(*delivered(NOON + S, 5, code=code))
     assert site.messages("address", text="nobody@here.test") == [5]
+
+
+def test_a_refused_login_is_found_by_its_account_and_hides_no_mail(site):
+    login = refused(NOON, code=9, sender=b"", recipient=b"", stage="auth", reply_code=535)
+    login = msgspec.structs.replace(login, login=b"joe@here.test")
+    later = msgspec.structs.replace(login, stage="rcpt", code=10)  # refused after the login
+    site.tell(login, later)
+    site.facts(accepted(NOON + S, 5), Ended(NOON + S, 5))
+    for _again in range(2):
+        found, cases = site.find("login", text="Joe@here.test")
+        assert (found.count, [case.code for case in cases]) == (1, [9])
+        found, cases = site.find("address", text="joe@here.test")
+        assert [case.message for case in cases] == [5]
+        site.history.close()  # the keys are in pages, or made again
+        site.history = site.open()

@@ -1,4 +1,5 @@
 import gzip
+import os
 import shutil
 import socket
 import subprocess
@@ -10,7 +11,8 @@ from glassmail.events import codec
 from glassmail.events.case import NearQuery, Query
 from glassmail.events.queue import Accepted
 from glassmail.store.history import everywhere
-from glassmail.store.history.importing import build, logs_in
+from glassmail.store.history.importing import LINE_BYTES_MAX, build, logs_in
+from glassmail.store.history.schema import HistoryError
 from glassmail.store.history.writer import History
 from tests.house.sources import PROJECT
 from tests.scenarios.site import free_ports
@@ -37,6 +39,32 @@ def multilog(directory, data, pieces=1):
         rest = number + step
     (directory / "current").write_bytes(b"".join(lines[rest:] if pieces > 1 else lines))
     (directory / "lock").write_bytes(b"")
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "log").write_bytes((LOGS / "qmail-send.log").read_bytes())
+    assert [path.rpartition("/")[2] for path in logs_in(str(tmp_path))] == ["log"]
+    with pytest.raises(OSError, match="neither a file nor a directory"):
+        build(str(tmp_path / "out"), [str(tmp_path / "pipe")], NOON + DAY)
+    (tmp_path / "multi").mkdir()
+    os.mkfifo(tmp_path / "multi" / "current")
+    assert build(str(tmp_path / "out"), [str(tmp_path / "multi")], NOON + DAY).lines == 0
+
+
+def test_a_damaged_gzip_file_is_named(tmp_path):
+    whole = gzip.compress((LOGS / "qmail-send.log").read_bytes())
+    for damaged in (whole[:200] + b"XXXX" + whole[204:], whole[:500], whole[:-1], whole[:4]):
+        (tmp_path / "a.gz").write_bytes(damaged)
+        with pytest.raises(HistoryError, match=r"a\.gz: damaged"):
+            build(str(tmp_path / "out"), [str(tmp_path / "a.gz")], NOON + DAY)
+
+
+def test_a_line_without_end_is_cut(tmp_path):
+    log = tmp_path / "log"
+    log.write_bytes(b"x" * 3 * LINE_BYTES_MAX + b"\nend msg 5\n" + b"y" * LINE_BYTES_MAX)
+    done = build(str(tmp_path / "out"), [str(log)], NOON + DAY)
+    assert (done.lines, done.untimed) == (3, 1)
 
 
 @pytest.mark.covers("glass/log import")

@@ -1,5 +1,7 @@
 """Records of the history: packed, read, and damaged."""
 
+import zlib
+
 import pytest
 import zstandard
 
@@ -24,10 +26,18 @@ def test_a_short_record_is_plain():
     assert schema.unpack(data) == EVENTS[:1]
 
 
+def test_records_of_before_are_read():
+    body = schema.unpacked(schema.pack([encode(EVENTS)]))
+    assert schema.unpack(b"\1" + zlib.compress(body, 1)) == EVENTS
+    with pytest.raises(HistoryError, match="it has no end"):
+        schema.unpack(b"\1" + zlib.compress(body, 1)[:-9])
+
+
 def test_damaged_records_say_so():
     data = schema.pack([encode(EVENTS)])
     mask = bytes([data[len(data) // 2] ^ 0xFF])
-    damaged = [data[:20], data[:-9], b"\1", b"\1no frame", data[:100] + mask + data[101:], b"\0\xc1"]
+    changed = data[:100] + mask + data[101:]
+    damaged = [data[:20], data[:-9], b"\1", b"\1no frame", changed, b"\0\xc1"]
     for each in damaged:
         with pytest.raises(HistoryError, match="a record is damaged"):
             schema.unpack(each)

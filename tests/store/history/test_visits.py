@@ -59,6 +59,11 @@ def test_ipv6_and_names(directory):
     assert ask(directory, names=("rc.test",))[1] == []
 
 
+def test_the_network_of_the_ipv6_loopback_does_not_hold_all_of_ipv4(directory):
+    assert ask(directory, networks=(":: ::ffff:ffff:ffff:ffff",))[1] == []
+    assert ask(directory, networks=("0.0.0.0 255.255.255.255",))[0].clients == 4
+
+
 def test_days_bound_it(directory):
     near, visits = ask(
         directory, networks=("192.0.2.0 192.0.2.255",), since=NOON + DAY - S, until=NOON + DAY

@@ -18,6 +18,7 @@ from glassmail.admin.vpopmaild.rights import Who
 from glassmail.admin.vpopmaild.users import UserCommands
 from glassmail.admin.vpopmaild.words import Kind
 from glassmail.core.formats.vpasswd import Account
+from glassmail.core.model.system_errors import words_of
 from glassmail.core.model.trail import YES
 from glassmail.core.model.vpopmail_faults import TEXTS
 from glassmail.stations.rights import as_user
@@ -202,7 +203,7 @@ class Session:
         except (AccountChangeError, EditError, ControlError) as error:
             return words.refusal(198, str(error))
         except OSError as error:
-            return words.refusal(197, f"{error.filename}: {error.strerror}")
+            return words.refusal(197, f"{error.filename}: {words_of(error)}")
 
     def _help(self) -> tuple[bytes, ...]:
         assert self._who is not None

@@ -98,7 +98,7 @@ VPOPMAIL: tuple[Command, ...] = (
         },
         exits={
             **_CHANGED, 222: "no line of a dot-qmail file", 224: "the line is too long",
-            239: "the file belongs to a mailing list",
+            239: "the file belongs to a mailing list", 254: "an option that there is not",
         },
     ),
     Command(

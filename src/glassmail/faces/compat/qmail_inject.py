@@ -123,6 +123,9 @@ def _run(words: list[bytes], environment: dict[bytes, bytes]) -> None:
     try:
         os.chdir(place.root)
     except OSError:
+        from glassmail.faces.compat.missing_root import tell_person
+
+        tell_person("qmail-inject", place.root)
         raise _TroubleError("internal bug") from None  # qmail's words for a missing home
     domain, host, plus, id_host = (_setting(place, name, environment) for name in _SETTINGS)
     letters = environment.get(b"QMAILINJECT", b"")

@@ -6,6 +6,7 @@ import sys
 from glassmail.core.formats import assign
 from glassmail.faces.compat import cdb_output
 from glassmail.faces.compat.cdb_output import StageError
+from glassmail.faces.compat.missing_root import tell_person
 from glassmail.settings.place import find_root
 
 _TEXTS = {
@@ -19,9 +20,11 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; arguments are not looked at, as in qmail."""
     del argv
     os.umask(0o033)
+    root = find_root(None)
     try:
-        os.chdir(find_root(None))
+        os.chdir(root)
     except OSError:
+        tell_person("qmail-newu", root)
         return _die("unable to chdir")
     try:
         source = open("users/assign", "rb")  # noqa: SIM115 (opened before the output is touched)

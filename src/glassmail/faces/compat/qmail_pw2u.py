@@ -10,6 +10,7 @@ import sys
 from glassmail.core.formats import pw2u
 from glassmail.core.formats.control import Table, parse_list, parse_map
 from glassmail.core.formats.pw2u import Account, Lists, NoSuchUserError, Options
+from glassmail.faces.compat.missing_root import tell_person
 from glassmail.settings.place import find_root
 from glassmail.stations.system_users import ALIAS_NAME
 from glassmail.store.control import ControlError, read_file
@@ -54,9 +55,11 @@ def _options(pairs: list[tuple[str, str]]) -> Options:
 
 
 def _run(options: Options) -> bytes:
+    root = find_root(None)
     try:
-        os.chdir(find_root(None))
+        os.chdir(root)
     except OSError:
+        tell_person("qmail-pw2u", root)
         raise _FatalError(b"unable to chdir") from None
     lists = Lists(_table("include"), _table("exclude"), _table("mailnames", is_map=True))
     accounts = []

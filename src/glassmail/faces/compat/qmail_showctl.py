@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from glassmail.core.formats import daemons
 from glassmail.core.formats.control import lines_of, parse_int, parse_line
 from glassmail.core.model.redaction import safe_setting
+from glassmail.core.model.system_errors import words_of
 from glassmail.settings.control_files import SETTINGS
 from glassmail.settings.place import Place, find_root
 from glassmail.settings.registry import Kind
@@ -65,7 +66,7 @@ def tell(place: Place) -> Iterator[bytes]:
     try:
         present = sorted(os.listdir(place.control))
     except OSError as error:
-        raise ControlError(f"Unable to read {place.control}: {error.strerror}.") from error
+        raise ControlError(f"Unable to read {place.control}: {words_of(error)}.") from error
     files = _Files(place)
     told = set(BUILT)
     for sentence in (*QMAIL, *OWN):

@@ -5,6 +5,7 @@ import sys
 import time
 
 from glassmail.core.model.system_errors import error_text
+from glassmail.faces.compat.missing_root import tell_person
 from glassmail.settings.place import Place, find_root
 from glassmail.store.tcpto import TableError, TcpTimeouts
 
@@ -12,7 +13,8 @@ from glassmail.store.tcpto import TableError, TcpTimeouts
 def main(argv: list[str] | None = None) -> int:
     """Run the command; arguments are not looked at, as in qmail."""
     del argv
-    directory = Place(find_root(None)).queue_lock
+    place = Place(find_root(None))
+    directory = place.queue_lock
     try:
         if not os.path.isdir(directory):
             os.stat(directory)  # tells why
@@ -21,6 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     except TableError as failure:
         return _fail(failure.doing + " tcpto", failure.error)
     except OSError as error:
+        tell_person("qmail-tcpto", place.root)
         return _fail("chdir", error)
     now = time.time_ns() // 1_000_000_000
     for ip, last, count in entries:

@@ -44,7 +44,10 @@ def _run(words: list[bytes], name: str) -> int:
         os.environ[ROOT_VARIABLE] = find_root(None)  # it may be relative to where we came from
         os.chdir(os.environ[ROOT_VARIABLE])
     except OSError:
+        from glassmail.faces.compat.missing_root import tell_person
+
         os.write(2, _NO_HOME)
+        tell_person("sendmail", find_root(None))
         return 111
     try:
         asked = _read_options(words)

@@ -22,12 +22,7 @@ def _usage() -> None:
 
 
 def _run(words: list[bytes]) -> int:
-    options, rest = vpopmail.getopt(NAME, words, "v", _usage)
-    if options:
-        vpopmail.print_version()
-    if len(rest) < 2:
-        _usage()
-        return -1
+    _given, rest = vpopmail.arguments(NAME, words, "v", _usage, least=2)
     first, second = rest[0].lower(), rest[1].lower()
     if first == second:
         say("Error: real domain and alias domain are the same!")

@@ -4,13 +4,14 @@ import os
 import pwd
 
 from glassmail.admin import virtual_domains
-from glassmail.admin.account_rules import check_domain
+from glassmail.admin.account_rules import check_domain, check_name
 from glassmail.admin.changes import Changes
 from glassmail.admin.mailboxes import NewMailbox
 from glassmail.admin.virtual_domains import NewDomain
 from glassmail.core.model.vpopmail_faults import TEXTS, Fault
 from glassmail.faces.compat import vpopmail
 from glassmail.faces.compat.vpopmail import leave, say
+from glassmail.stations.rights import ID_MAX
 
 NAME = "vadddomain"
 
@@ -39,13 +40,7 @@ def _usage() -> None:
 
 
 def _run(words: list[bytes]) -> int:
-    options, rest = vpopmail.getopt(NAME, words, "q:be:u:vi:g:d:Or::", _usage)
-    given = dict(options)
-    if "v" in given:
-        vpopmail.print_version()
-    if not rest:
-        _usage()
-        return 0
+    given, rest = vpopmail.arguments(NAME, words, "q:be:u:vi:g:d:Or::", _usage, too_few=0)
     site = vpopmail.site()
     changes = Changes()
     virtual_domains.finish(site, changes)
@@ -88,14 +83,21 @@ def _owner(given: dict[str, bytes], own: tuple[int, int]) -> tuple[tuple[int, in
             leave(-1, f"Error: user {name} not found in /etc/passwd")
         uid, gid, home = user.pw_uid, user.pw_gid, user.pw_dir
     if "i" in given:
-        uid = vpopmail.number_of(given["i"])
+        uid = _id(given["i"])
     if "g" in given:
-        gid = vpopmail.number_of(given["g"])
+        gid = _id(given["g"])
     return (uid, gid), home
+
+
+def _id(text: bytes) -> int:
+    number = vpopmail.number_of(text)
+    if not 0 <= number <= ID_MAX:
+        leave(-1, f"Error: {number} is no user or group: they are 0 to {ID_MAX}")
+    return number
 
 
 def _catch_all(given: dict[str, bytes], directory: bytes) -> bytes:
     wanted = given.get("e", b"")
     if wanted:
-        return wanted if b"@" in wanted else directory + b"/" + wanted
+        return wanted if b"@" in wanted else directory + b"/" + check_name(wanted)
     return b"bounce-no-mailbox" if "b" in given else b"delete"

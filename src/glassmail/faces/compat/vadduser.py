@@ -4,7 +4,7 @@ from glassmail.admin import mailboxes
 from glassmail.admin.account_rules import check_name
 from glassmail.admin.changes import Changes
 from glassmail.admin.mailboxes import NewMailbox
-from glassmail.core.model.trail import NO
+from glassmail.core.model.trail import YES
 from glassmail.faces.compat import vpopmail
 from glassmail.faces.compat.vpopmail import leave, say
 from glassmail.stations.rights import as_user
@@ -30,17 +30,11 @@ def _usage() -> None:
 
 
 def _run(words: list[bytes]) -> int:
-    options, rest = vpopmail.getopt(NAME, words, "svc:nq:e:r::", _usage)
-    given = dict(options)
-    if "v" in given:
-        vpopmail.print_version()
+    given, rest = vpopmail.arguments(NAME, words, "svc:nq:e:r::", _usage)
     if "s" in given:
         vpopmail.hint("Warning", "The -s option has been disabled.")
     if "r" in given and len(rest) > 1 and "n" not in given:
         leave(-1, "Error: don't use -r option when giving password on command line")
-    if not rest:
-        _usage()
-        return -1
     site = vpopmail.site()
     user, domain = vpopmail.parse_email(site, rest[0])
     if not domain:
@@ -54,7 +48,7 @@ def _run(words: list[bytes]) -> int:
     check_name(user)
     real = site.domain(domain)
     with as_user(*real.owner):
-        if site.writer.find(real, user).answer != NO:
+        if site.writer.find(real, user).answer == YES:
             leave(-1, "Error: User already exists")
     crypted = mailboxes.LOCKED if "n" in given else given.get("e", b"")
     password = b""

@@ -34,7 +34,7 @@ def _usage() -> None:
 
 
 def _run(words: list[bytes]) -> int:
-    options, rest = vpopmail.getopt(NAME, words, "vnsdi:", _usage)
+    options, rest = vpopmail.getopt(NAME, words, "vnsdi:", _usage, wrong=-2)
     action, line = "s", b""
     for letter, argument in options:
         if letter == "v":

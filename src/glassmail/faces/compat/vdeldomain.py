@@ -26,13 +26,7 @@ def _usage() -> None:
 
 
 def _run(words: list[bytes]) -> int:
-    options, rest = vpopmail.getopt(NAME, words, "vf", _usage)
-    letters = {letter for letter, _argument in options}
-    if "v" in letters:
-        vpopmail.print_version()
-    if not rest:
-        _usage()
-        return 0
+    given, rest = vpopmail.arguments(NAME, words, "vf", _usage, too_few=0)
     site = vpopmail.site()
     changes = Changes()
     virtual_domains.finish(site, changes)
@@ -42,9 +36,9 @@ def _run(words: list[bytes]) -> int:
         leave(Fault.DOMAIN_DOES_NOT_EXIST, "Error: Domain does not exist")
     aliases = [] if entry.is_alias else virtual_domains.aliases_of(site, domain)
     if aliases:
-        did = "deleted" if "f" in letters else "exist"
+        did = "deleted" if "f" in given else "exist"
         say(f"Warning: Alias domains {did}:", *(b"   " + alias for alias in aliases))
-        if "f" not in letters:
+        if "f" not in given:
             leave(0, "   use -f to force delete of domain and all aliases")
     virtual_domains.remove(site, changes, domain)
     vpopmail.tell_notes(NAME, changes)

@@ -21,12 +21,7 @@ def _usage() -> None:
 
 
 def _run(words: list[bytes]) -> int:
-    options, rest = vpopmail.getopt(NAME, words, "v", _usage)
-    if options:
-        vpopmail.print_version()
-    if not rest:
-        _usage()
-        return -1
+    _given, rest = vpopmail.arguments(NAME, words, "v", _usage)
     site = vpopmail.site()
     user, domain = vpopmail.parse_email(site, rest[0])
     changes = Changes()

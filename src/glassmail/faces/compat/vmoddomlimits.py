@@ -103,13 +103,7 @@ def _usage() -> None:
 
 def _run(words: list[bytes]) -> int:
     known = "vSDdQ:q:M:m:P:A:F:R:L:g:p:a:f:r:l:u:o:x:z:h"
-    options, rest = vpopmail.getopt(NAME, words, known, _usage)
-    given = dict(options)
-    if "v" in given:
-        vpopmail.print_version()
-    if "h" in given:
-        _usage()
-        return 0
+    given, rest = vpopmail.arguments(NAME, words, known, _usage, least=0)
     is_default = "d" in given
     if not rest and not is_default:
         _usage()

@@ -84,22 +84,10 @@ def _usage() -> None:
 
 
 def _run(words: list[bytes]) -> int:
-    options, rest = vpopmail.getopt(NAME, words, "D:avunxc:q:dpswibro0123he:C:fFSEm", _usage)
-    given = dict(options)
-    if "v" in given:
-        vpopmail.print_version()
-    if "h" in given:
-        _usage()
-        return 0
-    if not rest:
-        _usage()
-        return -1
+    known = "D:avunxc:q:dpswibro0123he:C:fFSEm"
+    given, rest = vpopmail.arguments(NAME, words, known, _usage)
     site = vpopmail.site()
-    names: list[bytes] | None = None
-    domain_name = rest[0].lower()
-    if b"@" in rest[0]:
-        user, domain_name = vpopmail.parse_email(site, rest[0])
-        names = [user]
+    names, domain_name = vpopmail.parse_names(site, rest[0])
     wanted = _wanted(site, given)
     changes = Changes()
     try:

@@ -23,18 +23,12 @@ def _usage() -> None:
 
 
 def _run(words: list[bytes]) -> int:
-    options, rest = vpopmail.getopt(NAME, words, "vr", _usage)
-    letters = {letter for letter, _argument in options}
-    if "v" in letters:
-        vpopmail.print_version()
-    if not rest:
-        _usage()
-        return -1
+    given, rest = vpopmail.arguments(NAME, words, "vr", _usage)
     site = vpopmail.site()
     user, domain_name = vpopmail.parse_email(site, rest[0])
     domain = site.domain(domain_name)
     account = mailboxes.find(site, domain, user)
-    is_random = "r" in letters and len(rest) < 2
+    is_random = "r" in given and len(rest) < 2
     if is_random:
         password = vpopmail.random_password(RANDOM_LENGTH)
     else:

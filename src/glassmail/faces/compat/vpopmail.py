@@ -9,6 +9,7 @@ import getpass
 import os
 import secrets
 import sys
+import warnings
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import NoReturn
@@ -22,12 +23,14 @@ from glassmail.core.model import vpopmail_faults
 from glassmail.core.model.vpopmail_faults import TEXTS, Fault
 from glassmail.core.route import mailbox
 from glassmail.settings.place import Place, find_root
+from glassmail.store.account_writer import AccountChangeError
 from glassmail.store.control import ControlError, read_file
 from glassmail.store.edit import EditError
 
 SEPARATORS = b"@%/"  # vpopmail.h ATCHARS
 RANDOM_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.@!#%*"
 RANDOM_LENGTH = 12
+UNSAID = 111  # the system refused, be it only that the answer is written
 
 
 class Left(Exception):  # noqa: N818 (the way out of a command, not a fault)
@@ -42,6 +45,25 @@ def run(name: str, body: Callable[[list[bytes]], int], argv: list[str] | None) -
     """Run a command; return its exit code, vpopmail's number in eight bits."""
     arguments = [os.fsencode(word) for word in (sys.argv if argv is None else argv)[1:]]
     try:
+        number = _outcome(name, body, arguments)
+        sys.stdout.flush()
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # with that, the reader has seen enough
+            sys.stderr.write(f"{name}: {error}\n")
+        _flush_or_drop()
+        number = UNSAID
+    return int(number) & 0xFF
+
+
+def _flush_or_drop() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:  # the interpreter would try again as it ends, and complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _outcome(name: str, body: Callable[[list[bytes]], int], arguments: list[bytes]) -> int:
+    try:
         number = body(arguments)
     except Left as left:
         number = left.number
@@ -49,12 +71,11 @@ def run(name: str, body: Callable[[list[bytes]], int], argv: list[str] | None) -
         say("Error: " + (str(error) if error.fault is None else TEXTS[error.fault]))
         hint(name, str(error) if error.fault is not None else "")
         number = -1 if error.fault is None else error.fault
-    except (EditError, ControlError) as error:
+    except (AccountChangeError, EditError, ControlError) as error:
         say("Error: " + TEXTS[Fault.COULD_NOT_UPDATE_FILE])
         hint(name, str(error))
         number = Fault.COULD_NOT_UPDATE_FILE
-    sys.stdout.flush()
-    return int(number) & 0xFF
+    return number
 
 
 def say(*lines: str | bytes) -> None:
@@ -83,16 +104,48 @@ def leave(number: int, *lines: str | bytes) -> NoReturn:
     raise Left(number)
 
 
+def arguments(
+    name: str,
+    words: list[bytes],
+    known: str,
+    usage: Callable[[], None],
+    least: int = 1,
+    too_few: int = -1,
+) -> tuple[dict[str, bytes], list[bytes]]:
+    """Read a command line; of an option that is given twice the last counts.
+
+    `-v` prints the version first; `-h`, where it is known, and too few arguments print the usage
+    and raise Left.
+
+    Args:
+        name: the command's.
+        words: the command line without the command.
+        known: letters, as of `getopt`.
+        usage: prints the usage.
+        least: how many arguments there must be.
+        too_few: the exit code when there are fewer.
+    """
+    options, rest = getopt(name, words, known, usage)
+    given = dict(options)
+    if "v" in given:
+        print_version()
+    if "h" in given or len(rest) < least:
+        usage()
+        raise Left(0 if "h" in given else too_few)
+    return given, rest
+
+
 def getopt(
-    name: str, words: list[bytes], known: str, usage: Callable[[], None]
+    name: str, words: list[bytes], known: str, usage: Callable[[], None], wrong: int = -1
 ) -> tuple[list[tuple[str, bytes]], list[bytes]]:
-    """Part options from arguments; an unknown option prints the usage and ends with -1.
+    """Part options from arguments; an unknown option prints the usage and raises Left.
 
     Args:
         name: the command's, for the message.
         words: the command line without the command.
         known: letters; `:` behind one that takes an argument, `::` where it may be missing.
         usage: prints the usage.
+        wrong: the exit code for an unknown option.
 
     Returns:
         (letter, argument) of each option; the arguments.
@@ -125,7 +178,7 @@ def getopt(
             if problem:
                 sys.stderr.write(f"{name}: {problem}\n")
                 usage()
-                raise Left(-1)
+                raise Left(wrong)
             options.append((letter, argument))
     return options, rest
 
@@ -158,6 +211,14 @@ def parse_email(at: Site, text: bytes) -> tuple[bytes, bytes]:
     return user, domain or default_domain(at)
 
 
+def parse_names(at: Site, text: bytes) -> tuple[list[bytes] | None, bytes]:
+    """Read `user@domain` as one mailbox, `domain` as all of its; raises as `parse_email`."""
+    if b"@" not in text:
+        return None, text.lower()
+    user, domain = parse_email(at, text)
+    return [user], domain
+
+
 def default_domain(at: Site) -> bytes:
     """Return $VPOPMAIL_DOMAIN, else the content of etc/defaultdomain, else nothing."""
     named = os.environ.get("VPOPMAIL_DOMAIN")
@@ -171,13 +232,24 @@ def ask_password(user: bytes) -> bytes:
     shown = os.fsdecode(user)
     while True:
         try:
-            first = getpass.getpass(f"Please enter password for {shown}: ")
-            again = getpass.getpass("enter password again: ")
+            first = _ask_unseen(f"Please enter password for {shown}: ")
+            again = _ask_unseen("enter password again: ")
         except EOFError as error:
             raise Left(-1) from error
         if first == again:
             return os.fsencode(first)
         say("Passwords do not match, try again")
+
+
+def _ask_unseen(prompt: str) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            return getpass.getpass(prompt)
+        except getpass.GetPassWarning:  # no terminal: what a file or pipe says is not echoed
+            sys.stderr.write(prompt)
+            sys.stderr.flush()
+            return input()
 
 
 def random_password(length: bytes = b"") -> bytes:

@@ -19,6 +19,7 @@ from typing import NoReturn
 from glassmail.admin.account_error import AccountError
 from glassmail.admin.site import Site
 from glassmail.admin.vpopmaild.session import GREETING, LINE_BYTES_MAX, Session
+from glassmail.core.model.system_errors import words_of
 from glassmail.daemons.context import Context
 from glassmail.events.process import Alerted
 from glassmail.net.reporter import tell_once
@@ -106,7 +107,7 @@ class Service:
             try:
                 pid = os.fork()
             except OSError as error:
-                self._alert(f"cannot serve a connection: {error.strerror}")
+                self._alert(f"cannot serve a connection: {words_of(error)}")
                 return
             if not pid:
                 self._child(client)

@@ -26,18 +26,9 @@ def _usage() -> None:
 
 
 def _run(words: list[bytes]) -> int:
-    options, rest = vpopmail.getopt(NAME, words, "v", _usage)
-    if options:
-        vpopmail.print_version()
-    if len(rest) < 2:
-        _usage()
-        return -1
+    _given, rest = vpopmail.arguments(NAME, words, "v", _usage, least=2)
     site = vpopmail.site()
-    names: list[bytes] | None = None
-    domain_name = rest[0].lower()
-    if b"@" in rest[0]:
-        user, domain_name = vpopmail.parse_email(site, rest[0])
-        names = [user]
+    names, domain_name = vpopmail.parse_names(site, rest[0])
     domain = site.domain(domain_name)
     quota = check_quota(rest[1])
     changes = Changes()

@@ -100,7 +100,7 @@ def _run(words: list[bytes]) -> int:
     except AccountError as error:
         if error.fault not in (Fault.DOMAIN_DOES_NOT_EXIST, Fault.USER_DOES_NOT_EXIST):
             raise
-        leave(-1, b"no such user %b@%b" % (user, domain_name))
+        leave(-1, b"no such user " + user + (b"@" + domain_name if domain_name else b""))
     _display(site, domain, account, limits_files.read(site, domain), wanted)
     return 0
 

@@ -51,7 +51,7 @@ def forget_history(directory: str, forms: Sequence[bytes]) -> Forgotten:
     """Mask an address in all day files, imports included; raises OSError or apsw.Error."""
     pattern = _in_records(forms)
     needles = [fold(form) for form in forms]
-    keys = [text_key(b"a", needle) for needle in needles]
+    keys = [text_key(kind, needle) for needle in needles for kind in (b"a", b"l")]
     records = days = 0
     for path in _day_files(directory):
         inode = os.stat(path).st_ino

@@ -11,11 +11,13 @@ Always:
     - Lines without a time, or that nobody here knows, are counted and told.
 """
 
+import errno
 import gzip
 import os
 import shutil
+import zlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from glassmail.events import codec
 from glassmail.events.event import Event
@@ -27,6 +29,7 @@ from glassmail.events.smtpd_story import SmtpdLog
 from glassmail.store import multilog_files
 from glassmail.store.history.day import AT_MAX, DayFile
 from glassmail.store.history.days import day_of, path_of
+from glassmail.store.history.schema import HistoryError
 
 BATCH_EVENTS = 200
 COMMIT_EVENTS = 100_000
@@ -59,6 +62,9 @@ class Imported(NamedTuple):
 def logs_in(path: str, depth: int = 0) -> Iterator[str]:
     """Yield the logs at a path: a file, a multilog directory, or those below it; raises OSError."""
     if not os.path.isdir(path):
+        if os.path.exists(path) and not os.path.isfile(path):
+            # It is read twice, which a pipe cannot be; and a device may never end.
+            raise OSError(errno.EINVAL, "neither a file nor a directory", path)
         yield path
         return
     names = sorted(os.listdir(path))
@@ -72,7 +78,7 @@ def logs_in(path: str, depth: int = 0) -> Iterator[str]:
         if os.path.isdir(below):
             if depth < _DEPTH_MAX:
                 yield from logs_in(below, depth + 1)
-        elif depth == 0:
+        elif depth == 0 and os.path.isfile(below):
             yield below
 
 
@@ -103,7 +109,7 @@ def build(
             tell(log)
             for raw in _lines(log):
                 lines += 1
-                timed = take_time(raw[:LINE_BYTES_MAX], now)
+                timed = take_time(raw, now)
                 if timed.at:
                     before = send.lines
                     events = send.feed(timed.at, timed.text)
@@ -129,14 +135,14 @@ def _in_order(logs: list[str], now: int) -> list[str]:
     found = []
     for log in dict.fromkeys(logs):
         first = next(_lines(log), b"")
-        found.append((take_time(first[:LINE_BYTES_MAX], now).at, log))
+        found.append((take_time(first, now).at, log))
     return [log for _at, log in sorted(found)]
 
 
 def _lines(log: str) -> Iterator[bytes]:
     if os.path.isdir(log):
         for path in multilog_files.files(log):
-            if os.path.exists(path):
+            if os.path.isfile(path):
                 yield from _of_file(path)
         return
     yield from _of_file(log)
@@ -147,10 +153,22 @@ def _of_file(path: str) -> Iterator[bytes]:
         is_gzip = file.read(2) == _GZIP
         file.seek(0)
         if not is_gzip:
-            yield from (line.rstrip(b"\n") for line in file)
+            yield from _split(file)
             return
-        with gzip.open(file) as unpacked:
-            yield from (line.rstrip(b"\n") for line in unpacked)
+        try:
+            with gzip.open(file) as unpacked:
+                yield from _split(unpacked)
+        except (zlib.error, gzip.BadGzipFile, EOFError) as error:
+            raise HistoryError(f"{path}: damaged: {error}") from error
+
+
+def _split(file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
+    """Yield lines; of one longer than LINE_BYTES_MAX its beginning, so that memory is bounded."""
+    is_begun = False
+    while part := file.readline(LINE_BYTES_MAX):
+        if not is_begun:
+            yield part.rstrip(b"\n")
+        is_begun = not part.endswith(b"\n")
 
 
 class _Writer:

@@ -65,8 +65,17 @@ def message_key(number: int) -> int:
 
 
 def text_key(kind: bytes, text: bytes) -> int:
-    """Hash a text: address (a), domain (h), Message-ID (i), client (p), another server's id (r)."""
+    """Hash a text: address (a), domain (h), Message-ID (i), client (p), another server's id (r).
+
+    An account at which a login was refused has a kind of its own (l): who guesses passwords shall
+    not bury the account's mail under refusals.
+    """
     return int.from_bytes(blake2b(kind + text, digest_size=HASH_BITS // 8).digest(), "big")
+
+
+def refused_account(event: object) -> bytes:
+    """Return the account at which an event refuses a login; empty for all other events."""
+    return event.login if type(event) is Refused and event.stage == "auth" else b""
 
 
 def bare_message_id(text: bytes) -> bytes:
@@ -132,6 +141,9 @@ class KeyMaker:
             keys.add(number_key(b"c", event.code))
         for address in (event.sender, event.recipient, *event.recipients):
             self._address(address, keys)
+        account = refused_account(event)
+        if account:
+            keys.add(self._text(b"l", fold(account)))
 
     def _address(self, address: bytes, keys: set[int]) -> None:
         """Add the keys of an address: itself and its domain."""

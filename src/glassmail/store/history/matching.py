@@ -11,7 +11,13 @@ from glassmail.events.case import Query, shown_number
 from glassmail.events.codec import AnyEvent
 from glassmail.events.queue import Accepted, Settled, Started
 from glassmail.events.smtpd import Handed, Refused, SessionEnded
-from glassmail.store.history.keys import bare_message_id, message_key, number_key, text_key
+from glassmail.store.history.keys import (
+    bare_message_id,
+    message_key,
+    number_key,
+    refused_account,
+    text_key,
+)
 from glassmail.store.history.remote_ids import ids_in
 
 
@@ -34,6 +40,8 @@ def keys_of(query: Query) -> list[int]:
             keys.append(number_key(b"d", query.number))
         elif kind == "remote_id":
             keys.append(text_key(b"r", text))
+        elif kind == "login":
+            keys.append(text_key(b"l", fold(text)))
         elif kind == "time":
             continue  # records have their times beside them
         else:
@@ -84,6 +92,8 @@ def _matches_as(kind: str, event: AnyEvent, query: Query, text: bytes) -> bool:
         return _went_wrong(event)
     if kind == "remote_id":
         return isinstance(event, Settled) and text in ids_in(event.text)
+    if kind == "login":
+        return bool(text) and fold(refused_account(event)) == fold(text)
     return _is_from_client(event, query.text)
 
 

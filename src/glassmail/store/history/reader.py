@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 
 import apsw
 
+from glassmail.core.model.system_errors import words_of
 from glassmail.events.case import Coverage, Near, NearQuery, Visit
 from glassmail.events.codec import AnyEvent
 from glassmail.store.history import days, schema
@@ -51,7 +52,7 @@ class Archive:
         except FileNotFoundError:
             self.days = []
         except OSError as error:
-            raise HistoryError(f"{directory}: {error.strerror or error}") from error
+            raise HistoryError(f"{directory}: {words_of(error)}") from error
 
     def records(self, day: int, key: int, since: int = 0, until: int = 0) -> list[int]:
         """Return the numbers of a day's records that a key may be in, newest first.

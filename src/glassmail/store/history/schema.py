@@ -10,6 +10,8 @@ fact      the last row number of the queue's facts that is held, per queue store
 visit     the sessions of each client address (visits).
 """
 
+import zlib
+
 import apsw
 import msgspec
 import zstandard
@@ -100,12 +102,26 @@ def unpacked(data: bytes) -> bytes:
     """Return the encoded batches of a record; raises HistoryError when it is damaged."""
     if data[:1] != _COMPRESSED:
         return data[1:]
+    if not data.startswith(zstandard.FRAME_HEADER, 1):
+        return _inflated(data[1:])
     try:
         if zstandard.frame_content_size(data[1:]) > RECORD_BYTES_MAX:  # room is made by it
             raise HistoryError("a record is damaged: it says that it is very long")
         return _decompressor.decompress(data[1:])
     except zstandard.ZstdError as error:
         raise HistoryError(f"a record is damaged: {error}") from error
+
+
+def _inflated(data: bytes) -> bytes:
+    """Unpack a record of a history that was begun before records were compressed by zstandard."""
+    stream = zlib.decompressobj()
+    try:
+        body = stream.decompress(data, RECORD_BYTES_MAX)
+    except zlib.error as error:
+        raise HistoryError(f"a record is damaged: {error}") from error
+    if not stream.eof:
+        raise HistoryError("a record is damaged: it has no end")
+    return body
 
 
 def repacked(body: bytes) -> bytes:

@@ -101,7 +101,8 @@ def visits_of(
     for low, high in ranges:
         sql = f"SELECT {_COLUMNS} FROM visit WHERE address BETWEEN ? AND ? LIMIT {ROWS_MAX}"  # noqa: S608
         for row in db.execute(sql, (low, high)):
-            found[row[0]] = _visit(row)
+            if low.startswith(_MAPPED) == row[0].startswith(_MAPPED):  # ::/64 holds all of IPv4
+                found[row[0]] = _visit(row)
     for name in names:
         # SQLite's LIKE ignores ASCII case; which dot it ended at is seen here.
         sql = f"SELECT {_COLUMNS} FROM visit WHERE name LIKE ?1 OR helo LIKE ?1 LIMIT {ROWS_MAX}"  # noqa: S608

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 import apsw
 
+from glassmail.core.model.system_errors import words_of
 from glassmail.events.codec import AnyEvent
 from glassmail.events.process import Dropped
 from glassmail.store.history import days
@@ -58,7 +59,7 @@ class History:
             self._sweep()
             self._held = self._durable = self._find_position()
         except OSError as error:
-            raise HistoryError(f"{directory}: {error.strerror or error}") from error
+            raise HistoryError(f"{directory}: {words_of(error)}") from error
         self._file(days.day_of(clock()))
 
     @property
@@ -219,7 +220,7 @@ class History:
                 if not os.listdir(place):
                     os.rmdir(place)
         except OSError as error:
-            raise HistoryError(f"{self._directory}: {error.strerror or error}") from error
+            raise HistoryError(f"{self._directory}: {words_of(error)}") from error
 
     def _find_position(self) -> Position:
         """Read the newest position from the newest day that has one."""

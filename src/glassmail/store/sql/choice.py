@@ -67,13 +67,11 @@ class SiteAccounts:
 
     def create(self, domain: Domain) -> None:
         """Begin an empty table of accounts; one that is there stays where it is."""
-        place = os.path.join(domain.directory, marker.NAME)
-        vpasswd = os.path.join(domain.directory, "vpasswd")
-        is_there = os.path.lexists(place) or os.path.lexists(vpasswd)
-        if not is_there and self._is_database_named():
-            self.database().create(domain)
-        else:
-            self.of(domain).create(domain)
+        self._of_new(domain).create(domain)
+
+    def reach(self, domain: Domain) -> None:
+        """Raise AccountChangeError unless what keeps the accounts, or would, answers."""
+        self._of_new(domain).reach(domain)
 
     def drop(self, domain: Domain) -> None:
         """Forget the table of a domain."""
@@ -104,6 +102,13 @@ class SiteAccounts:
     def remove(self, domain: Domain, name: bytes) -> Account:
         """Remove an account."""
         return self.of(domain).remove(domain, name)
+
+    def _of_new(self, domain: Domain) -> AccountWriter:
+        place = os.path.join(domain.directory, marker.NAME)
+        vpasswd = os.path.join(domain.directory, "vpasswd")
+        is_there = os.path.lexists(place) or os.path.lexists(vpasswd)
+        is_new = not is_there and self._is_database_named()
+        return self.database() if is_new else self.of(domain)
 
     def _is_database_named(self) -> bool:
         try:

@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from glassmail.core.formats.control import parse_line
 from glassmail.core.formats.database_address import AddressError, DatabaseAddress, Kind, parse
+from glassmail.core.model.system_errors import words_of
 from glassmail.store.control import ControlError, read_file
 from glassmail.store.sql import schema
 from glassmail.store.sql.session import Session, SqlError, connect
@@ -157,7 +158,7 @@ def _password(path: str) -> str:
     except FileNotFoundError:
         return ""  # the server lets us in by other means, or says that it does not
     except OSError as error:
-        raise SqlError(f"{path}: {error.strerror}") from error
+        raise SqlError(f"{path}: {words_of(error)}") from error
     try:
         if os.fstat(descriptor).st_mode & stat.S_IROTH:
             raise SqlError(f"{path}: everybody may read it: chmod 600 it")

@@ -11,6 +11,7 @@ there too, that one counts: so each moment of a conversion has one answer.
 import os
 from typing import NamedTuple
 
+from glassmail.core.model.system_errors import words_of
 from glassmail.store import edit
 
 NAME = ".accountsdb"
@@ -37,11 +38,11 @@ def read(directory: bytes) -> Marker | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise MarkerError(f"{error.strerror}: {path}") from error
+        raise MarkerError(f"{words_of(error)}: {path}") from error
     try:
         data = os.read(descriptor, _FILE_BYTES_MAX)
     except OSError as error:
-        raise MarkerError(f"{error.strerror}: {path}") from error
+        raise MarkerError(f"{words_of(error)}: {path}") from error
     finally:
         os.close(descriptor)
     words = dict(line.split(b" ", 1) for line in data.split(b"\n") if b" " in line)
@@ -66,4 +67,4 @@ def remove(directory: str) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise edit.EditError(f"{path}: {error.strerror}: run this as its owner") from error
+        raise edit.EditError(f"{path}: {words_of(error)}: run this as its owner") from error

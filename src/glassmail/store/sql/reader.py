@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from glassmail.core.formats.database_text import to_bytes, to_text
 from glassmail.core.formats.vpasswd import Account
+from glassmail.core.model.system_errors import words_of
 from glassmail.core.model.trail import NO, UNKNOWN, YES
 from glassmail.store.accounts import Found
 from glassmail.store.sql import marker
@@ -85,7 +86,7 @@ def _marker(directory: bytes) -> Marker | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise MarkerError(f"{error.strerror}: {os.fsdecode(directory)}/{marker.NAME}") from error
+        raise MarkerError(f"{words_of(error)}: {os.fsdecode(directory)}/{marker.NAME}") from error
     stamp = status.st_mtime_ns, status.st_ino
     known = _markers.get(directory)
     if known is not None and known[0] == stamp:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import apsw
 
+from glassmail.core.model.system_errors import words_of
 from glassmail.store.sql.session import WAIT_S, Row, SqlError, Value
 
 _OPEN = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOFOLLOW
@@ -26,7 +27,7 @@ class SqliteSession:
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
                 self._connection.execute(f"PRAGMA {pragma}")
         except OSError as error:
-            raise SqlError(f"{path}: {error.strerror}", is_gone=True) from error
+            raise SqlError(f"{path}: {words_of(error)}", is_gone=True) from error
         except apsw.Error as error:
             raise SqlError(f"{path}: {error}", is_gone=True) from error
         self._path = path

@@ -62,6 +62,11 @@ class SqlWriter:
         self.hold(domain)
         self.mark(domain)
 
+    def reach(self, domain: Domain) -> None:
+        """Ask the data base something."""
+        with self._failures():
+            self._ready().rows(reader.DOMAIN, (_key(domain),))
+
     def hold(self, domain: Domain) -> None:
         """Begin an empty domain in the tables; one that is there stays as it is."""
         key = _key(domain)
