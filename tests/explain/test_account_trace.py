@@ -1,12 +1,15 @@
 """`glass trace` of mailboxes: every line that leads to them, and what is known of the account."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from glassmail.faces.cli.main import glass
+from glassmail.settings.place import Place
+from glassmail.stations.assign_build import build
 from tests.admin.site import make
 
 
@@ -103,3 +106,67 @@ def test_a_broken_line_of_vpasswd(root, traced):
     assert "vpasswd:1: the fourth field" in steps["account.exists"]["source"]
     assert decision["fault"] == "accounts_unreadable"
     assert "write the line anew" in steps["account.domain"]["source"]
+
+
+def as_stranger(question):
+    """Ask in a child process that is neither root nor the domain's owner."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(65_534)
+            os.setuid(65_534)
+            os.write(writer, json.dumps(question()).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as file:
+        answer = json.loads(file.read())
+    os.waitpid(child, 0)
+    return answer
+
+
+@pytest.fixture
+def open_way(root):
+    """Let everybody pass to the site, whose parents are the test's own."""
+    at, modes = Path(root), {}
+    while at != at.parent:
+        mode = at.stat().st_mode & 0o7777
+        if not mode & 0o001:
+            modes[at] = mode
+            at.chmod(mode | 0o055)
+        at = at.parent
+    yield
+    for path, mode in modes.items():
+        path.chmod(mode)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user")
+@pytest.mark.parametrize("closed", ["domains/example.test/vpasswd", "domains/example.test",
+                                    "domains"])  # fmt: skip
+def test_what_is_closed_to_us_alone_is_no_answer_of_the_server(root, traced, open_way, closed):
+    home = Path(root, "domains/example.test")
+    for path in (home.parent, home, *home.rglob("*")):
+        os.chown(path, 1, 1)
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    for name in (closed, *([closed + ".cdb"] if "vpasswd" in closed else [])):
+        Path(root, name).chmod(0o700)
+    assign = Path(root, "users/assign")
+    ids = f":{os.geteuid()}:{os.getegid()}:".encode()
+    assign.write_bytes(assign.read_bytes().replace(ids, b":1:1:"))
+    build(Place(root))
+    Path(root, "users/daemons").write_text("smtpd:2:2\nlocal:0:0\n")  # no longer one user's
+
+    def ask():
+        words = ["trace", "bob@example.test", "--no-dns", "--json", "--root", root]
+        text = CliRunner().invoke(glass, words).output
+        return [json.loads(line) for line in text.splitlines()]
+
+    answers = as_stranger(ask)
+    decision = answers[-1]["decision"]
+    assert decision["sentence"].endswith("as example.test: cannot tell")
+    assert (decision["fault"], decision["remedy"]) == ("ask_as", "ask again as root or as daemon")
+    asked = [row["subject"] for row in answers if row.get("question") == "routing.directory"]
+    assert len(asked) == len(set(asked))
+    assert traced("bob@example.test")[1][0]["state"] == "fine"  # as root, with the owner's rights

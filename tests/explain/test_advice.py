@@ -99,6 +99,47 @@ def test_what_a_refusal_rests_on(question, answer, cause):
     assert "{" not in found.fault + found.sentence
 
 
+@pytest.mark.parametrize(
+    ("steps", "user"),
+    [
+        ((Step("routing.assign", b"joe-x", YES, "users/cdb +joe-"),), "the user of +joe-"),
+        ((Step("routing.account", b"joe", YES, "password database"),), "joe"),
+        ((Step("routing.alias", b"x", "alias", "users/daemons"),), "the alias user"),
+        ((), "its user"),
+    ],
+)
+def test_who_a_delivery_runs_as(steps, user):
+    closed = (*steps, Step("routing.home", b"/home/joe", UNKNOWN, "access denied"))
+    text = b"Unable to switch to /home/joe: access denied. (#4.3.0)\n"
+    assert of_delivery(closed, text, ADDRESS).fault.startswith(f"{user} may not enter")
+    assert of_delivery(closed, text, ADDRESS, user="bob").fault.startswith("bob may not enter")
+
+
+HOME = Step("routing.home", b"/home/joe", YES, "owner 7:7, mode 0755")
+
+
+@pytest.mark.parametrize(
+    ("question", "source", "text", "fault"),
+    [
+        ("delivery.maildir", "no such file or directory", "Unable to chdir to maildir. (#4.2.1)",
+         "mailbox_closed"),
+        ("delivery.maildir", "not a directory", "Unable to chdir to maildir. (#4.2.1)",
+         "mailbox_broken"),
+        ("delivery.maildir", "no space left on device: /home/joe/box/tmp",
+         "Temporary error on maildir delivery. (#4.3.0)", "mailbox_broken"),
+        ("delivery.mbox", "Unable to open ./box: is a directory. (#4.2.1)",
+         "Unable to open ./box: is a directory. (#4.2.1)", "mbox_closed"),
+    ],
+)  # fmt: skip
+def test_mailboxes_that_took_no_mail(question, source, text, fault):
+    steps = (HOME, Step(question, b"./box", NO, source))
+    found = of_delivery(steps, text.encode() + b"\n", ADDRESS, "Z")
+    assert found.id == fault
+    assert found.fault.startswith(("the mailbox /home/joe/box", "the mbox /home/joe/box"))
+    assert "Unable" not in found.fault
+    assert "(#" not in found.fault
+
+
 def test_without_steps_the_words_decide():
     report = b"192.0.2.1 does not like recipient.\nRemote host said: 550 5.1.1 no such user\n"
     assert of_delivery((), report, ADDRESS).id == "their_no_mailbox"

@@ -144,6 +144,7 @@ def test_a_bounce_to_a_dead_sender(demo):
     )
     row = demo.why("dead@nobody.test", FAILED)
     assert row["fault"] == "bounce_undeliverable"
+    assert "see that control/checkrecipients is 1" in row["remedy"]  # it may be so already
     assert "postmaster" in row["turn"]
 
 
@@ -155,6 +156,26 @@ def test_a_loop(demo):
                          input=letter)  # fmt: skip
     row = demo.why("fred-circle@local.test", FAILED)
     assert row["fault"] == "loop_here"
+
+
+@pytest.mark.covers("fault/program_crashed", "fault/program_slow")
+def test_programs_that_are_killed_are_not_quoted(demo):
+    demo.site.control("timeoutprogram", "1\n")
+    demo.reload()
+    try:
+        for name, line, cause in (
+            ("crash", "| echo some words; kill -9 $$", "program_crashed"),
+            ("slow", "| echo some words; sleep 60", "program_slow"),
+        ):
+            demo.put(f".qmail-{name}", f"{line}\n")
+            assert demo.send(f"fred-{name}@local.test") == 250
+            row = demo.why(f"fred-{name}@local.test", DEFERRED)
+            assert row["fault"] == cause, row
+            assert f".qmail-{name}" in row["fault_text"]
+            assert "some words" in row["text"]
+    finally:
+        demo.site.control("timeoutprogram", None)
+        demo.reload()
 
 
 @pytest.mark.covers("fault/program_said", "fault/program_deferred", "fault/program_refused")

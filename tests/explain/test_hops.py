@@ -81,9 +81,10 @@ def test_quoted_and_mbox_headers():
 def test_no_header():
     assert read_header("hello\nReceived: x") is None
     assert read_header("Subject: x\n") is None
+    assert list(hop_lines(read_header("Message-ID: <1@x>\n"), 80)) == []
 
 
 @given(st.text(max_size=400))
 def test_any_text(text):
     header = read_header("Received: " + text)
-    assert header is None or list(hop_lines(header, 80))
+    assert header is None or bool(list(hop_lines(header, 80))) == bool(header.hops)

@@ -42,6 +42,16 @@ def test_nobody_connected(demo):
     assert max(map(len, text.splitlines())) <= 80
 
 
+@pytest.mark.covers("fault/name_unknown")
+@pytest.mark.parametrize("asked", ["99999", "#99999", "4XyZ12zzz9"])
+def test_what_only_names_a_message_is_not_asked_for_a_sender(demo, asked):
+    head, visits = nearby(demo, asked)
+    assert (head["about"], head["fault"], visits) == ("", "name_unknown", [])
+    text = demo.site.glass("why", asked, code=1)
+    assert "sessions in the days" not in text
+    assert text.count("fault") == 1
+
+
 @pytest.mark.covers("fault/client_unseen")
 def test_a_client_that_did_not_connect(demo):
     head, visits = nearby(demo, "203.0.113.200")

@@ -53,6 +53,7 @@ def readings(text, **more):
         ("starting delivery 3: msg 7 to local joe@here.test", ("message", 7)),
         ("delivery 3: success: did_1+0+0/", ("delivery", 3)),
         ("bounce msg 7 qp 29941", ("message", 7)),
+        ("status: sent (250 ok 1795176000 qp 29941)", ("message", 29941)),
         ("tcpserver: ok 123 mx.test:10.0.0.1:25 h.test:192.0.2.1::4711", ("client", "192.0.2.1")),
         (f"553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1) [{TRACE}]",
          ("code", CODE)),
@@ -95,6 +96,18 @@ def test_limits_hold_for_every_reading():
         assert query.since >= NOON
         assert 0 < query.until <= NOON + S
         assert (query.sender, query.recipient) == ("a@src.test", "@here.test")
+
+
+def test_our_own_reply_is_looked_for_at_its_time():
+    first, second = understand("said: 250 ok 1795176000 qp 7", NOON).readings[:2]
+    assert first.query.since < NOON < first.query.until < NOON + 10 * S
+    assert second.query.kinds == ("remote_id",)  # another qmail says the same
+
+
+def test_a_file_is_first_looked_for_in_its_second():
+    narrow, wide = understand("1795176000.M5R0C71L0.mx.here.test,S=9,W=9", NOON).readings
+    assert narrow.query.since == wide.query.since < NOON < narrow.query.until < NOON + 10 * S
+    assert wide.query.until > NOON + 3_600 * S
 
 
 def test_from_and_to_alone_are_a_question():

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glassmail.core.model.address import safe_for_log
-from glassmail.explain.remedies import REMEDIES
+from glassmail.explain.remedies import REMEDIES, in_general
 from glassmail.explain.said import OURS, SESSION, THEIRS, advice_of_text, cause_of, cause_of_reply
 
 SAID = b"192.0.2.1 does not like recipient.\nRemote host said: %b\nGiving up on 192.0.2.1.\n"
@@ -37,6 +37,10 @@ AFTER = b"192.0.2.1 failed after I sent the message.\nRemote host said: %b\n"
         (b"550 5.7.26 This mail is unauthenticated", "their_policy"),
         (b"554 this is spam", "their_policy"),
         (b"454 4.7.5 certificate verification failed", "certificate"),
+        (b"550 5.7.1 <a@src.test>: Sender address rejected: not logged in", "their_sender"),
+        (b"450 4.1.8 <a@src.test>: Domain not found", "their_sender"),
+        (b"550 Sender verify failed", "their_sender"),
+        (b"451 4.7.1 Resources temporarily unavailable - Please try again later", "their_words"),
         (b"550 no", "their_words"),
     ],
 )  # fmt: skip
@@ -58,6 +62,10 @@ def test_why_another_server_said_no(words, cause):
                      "their_name"),
         (b"Connected to 192.0.2.1 but sender was rejected.\nRemote host said: 550 no\n",
                      "their_sender"),
+        (b"Connected to 192.0.2.1 but sender was rejected.\nRemote host said: 550 joe unknown\n",
+         "their_sender"),
+        (b"Connected to 192.0.2.1 but sender was rejected.\nRemote host said: 554 5.7.1 spam\n",
+         "their_policy"),
         (b"Connected to 192.0.2.1 but connection died. (#4.4.2)\n", "their_hung_up"),
         (b"Connected to 192.0.2.1 but connection died. Possible duplicate! (#4.4.2)\n",
                      "maybe_duplicate"),
@@ -68,6 +76,21 @@ def test_why_another_server_said_no(words, cause):
          "too_old"),
         (b"This message is looping: it already has my Delivered-To line. (#5.4.6)\n", "loop_here"),
         (b"user is over quota\n", "mailbox_full"),
+        (b"Uh-oh: first line of .qmail file is blank. (#4.2.1)\n", "dot_qmail_blank"),
+        (b"Unable to open .qmail-x: access denied. (#4.3.0)\n", "dot_qmail_closed"),
+        (b"Unable to switch to /home/joe: file does not exist. (#4.3.0)\n", "home_missing"),
+        (b"Unable to switch to /home/joe: access denied. (#4.3.0)\n", "home_closed"),
+        (b"Unable to chdir to maildir. (#4.2.1)\n", "mailbox_closed"),
+        (b"Temporary error on maildir delivery. (#4.3.0)\n", "mailbox_broken"),
+        (b"Unable to open ./box: is a directory. (#4.2.1)\n", "mbox_closed"),
+        (b"Unable to write ./box: disk full. (#4.3.0)\n", "mbox_closed"),
+        (b"File has been locked for 30 seconds straight. (#4.3.0)\n", "mbox_closed"),
+        (b"some words\nAack, child crashed. (#4.3.0)\n", "program_crashed"),
+        (b"The program ran longer than 5 seconds and was killed. (#4.3.0)\n", "program_slow"),
+        (b"This server runs as uid 7 and cannot deliver as uid 8. (#4.3.5)\n", "one_user"),
+        (b"Not allowed to perform deliveries as root.\n", "as_root"),
+        (b"Unable to find alias user!\n", "no_alias_user"),
+        (b"Trouble reading users/cdb in qmail-lspawn.\n", "assign_broken"),
         (b"Uh-oh:_.qmail_has_prog_delivery_but_has_x_bit_set._(#4.7.0)/", "dot_qmail_x_bit"),
     ],
 )  # fmt: skip
@@ -129,6 +152,17 @@ def test_the_name_in_an_error_text_is_used():
 @pytest.mark.parametrize("text", [b"", b"hello", b"I sent 550 letters to my user", b"250 ok"])
 def test_what_means_nothing(text):
     assert advice_of_text(text).id == ""
+
+
+@pytest.mark.parametrize("name", sorted(REMEDIES))
+def test_a_cause_of_many_is_told_without_names(name):
+    for text in (REMEDIES[name].fault, REMEDIES[name].text):
+        told = in_general(text)
+        assert not {"{", "}", "()", "  "} & {*told, *(told[n : n + 2] for n in range(len(told)))}
+        assert "the home the home" not in told
+        assert not told.endswith((":", " "))
+    known = in_general("{server} ({source}): {source}", {"server": "mx.test", "source": "x:1"})
+    assert known == "mx.test (x:1): x:1"
 
 
 def test_every_ending_has_its_remedy():

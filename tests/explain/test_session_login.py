@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from glassmail.core.formats import vpasswd
 from glassmail.core.formats.vpasswd import Flag
 from glassmail.core.model.trail import NO, UNKNOWN, YES
+from glassmail.explain import session as session_module
 from glassmail.explain.session import SessionQuestion, trace_session
 from glassmail.faces.cli.trace import trace
 from tests.admin.site import make
@@ -57,8 +58,12 @@ def test_a_login_opens_every_domain(place):
 def test_listeners_that_begin_with_tls(place, service):
     stages = ask(place, service=service, login=TAMMY, sender=TAMMY)
     assert [(stage.name, stage.is_refused) for stage in stages] == [
-        ("connect", False), ("tls", False), ("auth", False), ("mail", False),
+        ("tls", False), ("connect", False), ("auth", False), ("mail", False),
     ]  # fmt: skip
+    assert stages[0].reply == b""  # as a session there: the greeting comes behind the handshake
+    os.unlink(place.server_certificate)
+    (stage,) = ask(place, service=service, login=TAMMY)
+    assert (stage.name, stage.is_refused, stage.reply) == ("tls", True, b"")
 
 
 def test_without_a_certificate(place):
@@ -102,6 +107,23 @@ def test_where_nobody_can_log_in(place, rules, smtpauth, reason):
 def test_who_is_not_there(place):
     stage = login_of(place, b"nobody@example.test", sender=TAMMY)
     assert (stage.code, stage.steps[-1].answer, stage.decided_by) == (535, NO, "login")
+
+
+def test_after_too_many_wrong_passwords(place, monkeypatch):
+    row = {"address": 0, "network": 0, "total": 0, "block": None, "login": [False, "told"]}
+    asked = []
+
+    def counts(_place, ip, account=b""):
+        asked.append((ip, account))
+        return row
+
+    monkeypatch.setattr(session_module, "gate_counts", counts)
+    stage = login_of(place, b"Tammy%example.test", sender=TAMMY)
+    assert (stage.code, stage.decided_by) == (454, "too_many_logins")
+    assert asked[-1] == (b"192.0.2.7", TAMMY)
+    row["login"] = [True, "control/maxbadlogins 10"]
+    stage = login_of(place)
+    assert (stage.code, stage.steps[0].source) == (235, "control/maxbadlogins 10")
 
 
 def test_a_mailbox_that_may_not(place):

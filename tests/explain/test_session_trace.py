@@ -3,10 +3,12 @@
 import asyncio
 import json
 import os
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from glassmail.core.formats import cdb
 from glassmail.core.model.questions import QUESTIONS
 from glassmail.core.policy.pipeline import PIPELINE
 from glassmail.explain import session as session_module
@@ -14,6 +16,7 @@ from glassmail.explain.session import SessionQuestion, trace_session
 from glassmail.faces.cli.policy import policy
 from glassmail.faces.cli.trace import trace
 from glassmail.net.dns import Answer, MxRecord, Status
+from glassmail.store.control import ControlError
 from tests.explain.test_trace import Site
 
 RULES = """\
@@ -116,6 +119,17 @@ def test_programs_run_only_when_asked(site):
     assert "  decided by: the check rcptcheck\n" in done.output
 
 
+def test_programs_run_in_the_sites_directory(site):
+    program = Path(site.place.root) / "check"
+    program.write_text("#!/bin/sh\nexit 100\n")
+    program.chmod(0o755)
+    for name in ("check", "./check"):
+        with open(site.place.tcp_rules, "w", encoding="ascii") as file:
+            file.write(f':allow,RCPTCHECK="{name}"\n')
+        asked = {"sender": b"", "recipients": (b"joe@local.test",), "runs_programs": True}
+        assert ask(site, b"192.0.3.7", **asked)[-1].code == 553
+
+
 def test_json(site):
     done = run(site, "--client", "198.51.100.7", "--helo", "h", "--rcpt", "x@far.example", "--json")
     rows = [json.loads(line) for line in done.output.splitlines()]
@@ -123,6 +137,11 @@ def test_json(site):
     end = rows[-1]
     assert (end["code"], end["argument"], end["fault"]) == (553, "x@far.example", "relay")
     assert end["reply"].startswith("553 sorry, that domain isn't in my list")
+
+
+def test_an_address_is_asked_about_as_the_kernel_writes_it(site):
+    for written in ("2001:DB8:0:0::7", "2001:db8::7%eth0"):
+        assert "connection from 2001:db8::7\n" in run(site, "--client", written).output
 
 
 def test_usage(site):
@@ -162,6 +181,25 @@ def test_the_order_of_the_checks():
     text = CliRunner().invoke(policy, ["list"]).output
     assert max(map(len, text.splitlines())) <= 80
     assert "\nrcpt:\n" in text
+
+
+def test_it_ends_where_the_server_hangs_up(site):
+    with open(site.place.tcp_rules, "w", encoding="ascii") as file:
+        file.write(':allow,VALIDRCPTTO_CDB="none",VALIDRCPTTO_LIMIT="1"\n')
+    (Path(site.place.root) / "none").write_bytes(cdb.render([]))
+    asked = (b"joe@local.test", b"ann@local.test")
+    stages = ask(site, b"192.0.3.7", sender=b"", recipients=asked)
+    assert [stage.name for stage in stages] == ["connect", "mail", "rcpt"]
+    assert stages[-1].code == 421
+
+
+def test_rules_that_the_server_does_not_take(site):
+    with open(site.place.tcp_rules, "w", encoding="ascii") as file:
+        file.write(':allow,RELAYCLIENT=" "\n')
+    with pytest.raises(ControlError, match="lets everybody relay"):
+        ask(site, b"192.0.3.7")
+    site.control("openrelay", "1")
+    assert ask(site, b"192.0.3.7")[0].code == 220
 
 
 def test_a_rule_for_a_name(site):

@@ -311,6 +311,7 @@ def test_text(site):
         "decision: deliver locally to fred-a@tommy.gov as fred: forward it to x@far.test" in lines
     )
     assert "forwarded by a@tommy.gov to x@far.test:" in lines
+    assert site.run(" <a@tommy.gov> ").output == result.output  # as it was pasted
     assert site.run("nobody@tommy.gov").exit_code == 1
 
 
@@ -375,6 +376,55 @@ def test_our_own_programs_are_followed(site):
     found = site.trace(b"fred-e@local.test")
     assert "run the program forward $SENDER" in found.hops[0].decision  # the shell's to say
     assert found.hops[1].advice.id == "loop"
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("./none/", "mailbox_closed"),
+        ("./file/", "mailbox_broken"),
+        ("./odd/", "mailbox_broken"),
+        ("/", "mailbox_broken"),
+        ("./none/mbox", "mbox_closed"),
+        ("./odd", "mbox_closed"),
+        ("|condredirect a@b.test", "program_said"),
+        ("|bouncesaying", "program_said"),
+        ("|except", "program_said"),
+        ("|preline", "program_said"),
+    ],
+)
+@pytest.mark.covers("fault/mailbox_broken", "fault/mbox_closed")
+def test_lines_that_cannot_be_obeyed(site, line, fault):
+    home = site.user("fred")
+    (home / "odd").mkdir()
+    put(home, "file", "")
+    put(home, ".qmail-a", f"{line}\n")
+    hop = site.trace(b"fred-a@local.test").hops[0]
+    assert (hop.state, hop.advice.id) == (State.PROBLEM, fault)
+    assert hop.advice.command == (f"maildirmake {home}/none/" if line == "./none/" else "")
+
+
+def test_lines_below_a_program_depend_on_it(site):
+    home = site.user("fred")
+    maildir(home / "Maildir")
+    put(home, ".qmail-a", "|  exit 99\n./Maildir/\n")
+    hop = site.trace(b"fred-a@local.test").hops[0]
+    words = "run the program exit 99 as fred, and go on if it exits 0; deliver it to the Maildir"
+    assert words in hop.decision
+    assert b"exit 99" in [step.subject for step in hop.steps]  # without the blanks before it
+
+
+def test_long_sentences_are_broken_at_blanks(site):
+    home = site.user("fred")
+    put(home, ".qmail-a", "./Maildir/\n", 0o755)
+    result = site.run("fred-a@local.test")
+    lines = result.output.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("decision: "))
+    assert lines[start + 1].startswith("  ")
+    assert max(len(line) for line in lines[start:] if " " in line.strip()) <= 80
+    assert f"{home}/.qmail-a" in result.output
+    refused = site.trace(b"fred-a@local.test").hops[0].steps[-1]
+    assert (refused.question, refused.answer) == ("routing.instruction", "refused")
 
 
 def test_a_server_that_is_gone_without_a_word_is_a_note(site):

@@ -361,6 +361,151 @@ def test_what_happened_during_an_attempt_stands_in_its_place():
     assert lines[-1] == "12:00:00.003  delivery 5 delivered after 2 ms: did 1+0+0 (1 mailbox)"
 
 
+def test_deliveries_that_begin_together_are_told_in_order():
+    case = case_of(
+        accepted(NOON, 5, recipients=(b"joe@here.test", b"ann@here.test")),
+        started(NOON + MS, 5),
+        settled(NOON + 3 * MS, 5),
+        started(NOON + MS, 5, number=1),
+        settled(NOON + 2 * MS, 5, number=1),
+    )
+    lines = [line for line in text_of(case) if line.startswith("12:")]
+    assert [line[:12] for line in lines] == sorted(line[:12] for line in lines)
+
+
+def test_the_recipient_that_was_asked_about_comes_first_in_a_table():
+    case = case_of(
+        accepted(NOON, 5, recipients=(b"joe@here.test", b"Ann@there.test")),
+        settled(NOON + MS, 5, outcome="D", text=b"no\n"),
+        settled(NOON + MS, 5, number=1),
+    )
+    for asked, recipients, state in (
+        ("", ["joe@here.test", "Ann@there.test"], "failed"),
+        ("ann@there.test", ["Ann@there.test", "joe@here.test"], "delivered"),
+        ("@there.test", ["Ann@there.test", "joe@here.test"], "delivered"),
+        ("bob@there.test", ["joe@here.test", "Ann@there.test"], "failed"),
+    ):
+        row = candidate(case, asked)
+        assert (row["recipients"], row["state"]) == (recipients, state)
+    found = Found(2, False, Coverage(NOON, NOON))
+    writer = Writer(NOON, zone=UTC)
+    *_head, line = [one.text for one in writer.candidates(found, [case], "x", "ann@there.test")]
+    assert "Ann@there.test +1  delivered" in line
+
+
+HOME = Step("routing.home", b"/home/fred", "yes", "owner 7:7, mode 0755")
+FOUND = Step("routing.dot_qmail", b".qmail-x", "yes", "/home/fred, mode 0644")
+PROGRAM = Step("delivery.program", b"cat", "exit 111", "/bin/sh")
+
+
+@pytest.mark.parametrize(
+    ("steps", "place"),
+    [
+        ((HOME, FOUND), "/home/fred/.qmail-x (mode 0644)"),
+        ((HOME, FOUND._replace(source="/home/fred, mode 0666: others may write it")),
+         "/home/fred/.qmail-x (mode 0666: others may write it)"),
+        ((HOME, FOUND._replace(answer="cannot tell", source="/home/fred: access denied")),
+         "/home/fred/.qmail-x (access denied)"),
+        ((HOME._replace(answer=NO, source="file does not exist"),),
+         "/home/fred (file does not exist)"),
+        ((HOME, FOUND, Step("delivery.maildir", b"./Gone/", NO, "no such file or directory")),
+         "/home/fred/.qmail-x"),
+        ((HOME, FOUND, PROGRAM), "/home/fred/.qmail-x"),
+        ((HOME, FOUND._replace(answer=NO, source="/home/fred")), "/home/fred"),
+    ],
+)  # fmt: skip
+def test_a_decision_is_set_in_a_file_not_in_a_reason(steps, place):
+    event = settled(NOON + MS, 5, outcome="Z", text=b"no\n", steps=steps)
+    (verdict,) = verdicts_of(accepted(NOON, 5), event)
+    assert verdict.place == place
+    assert f"  set in       {place}" in text_of(case_of(accepted(NOON, 5), event))
+
+
+@pytest.mark.covers("fault/by_hand")
+@pytest.mark.parametrize(("verb", "state"), [("drop", "dropped"), ("bounce", "failed")])
+@pytest.mark.parametrize("is_tried", [True, False])
+def test_what_was_ended_by_hand_is_not_tried_again(verb, state, is_tried):
+    text = b"192.0.2.1 does not like recipient.\nRemote host said: 450 greylisted\n"
+    steps = (Step("remote.smtproutes", b"far.test", "cannot tell", "control/smtproutes"),)
+    deferred = settled(NOON + MS, 5, outcome="Z", text=text, channel="remote", steps=steps)
+    tried = [deferred] * is_tried
+    events = [Administered(NOON + S, 5, verb, 0), Ended(NOON + S, 5)]
+    (verdict,) = verdicts_of(accepted(NOON, 5), *tried, *events)
+    assert (verdict.state, verdict.advice.id) == (state, "by_hand")
+    assert "by itself" not in verdict.advice.text
+    # What deferred it before is not what ended it.
+    assert (verdict.text, verdict.decided, verdict.place) == (b"", None, "")
+
+
+def refusal(at, text=b"502 unimplemented", *, code=502, question="session.order", **fields):
+    event = refused(at, code=CODE)
+    steps = (Step(question, b"GA", NO, "unimplemented"),)
+    changed = {"reply_code": code, "reply": text, "recipient": b"", "recipients": (),
+               "sender": b"", "stage": "command", "steps": steps}  # fmt: skip
+    return msgspec.structs.replace(event, **{**changed, **fields})
+
+
+@pytest.mark.covers("fault/bad_command")
+def test_the_same_refusal_again_and_again_is_told_once():
+    events = [refusal(NOON + n * MS) for n in range(30)]
+    events.append(refusal(NOON + S, b"421 too many errors (#4.7.0)", code=421))
+    case = case_of(*events, session_ended(NOON + S, code=CODE), message=0, code=CODE)
+    lines = text_of(case)
+    heads = [line for line in lines if line.startswith("the session: ")]
+    assert heads == ["the session: refused (30 times)", "the session: refused for now"]
+    assert sum("was GA understood" in line for line in lines if line.startswith("    ")) == 1
+    assert "  fault        the client said what is no command of SMTP, or not in its place" in lines
+    assert not any("recipients in all" in line for line in lines)
+
+
+def test_a_client_that_is_hung_up_on_was_not_asked_to_come_again():
+    event = refusal(NOON, b"", code=0, question="session.client-rule", helo=b"", sender=b"")
+    (verdict,) = verdicts_of(event, message=0)
+    assert (verdict.state, verdict.turn) == (
+        "refused", "the client's: it was hung up on without a word"
+    )  # fmt: skip
+    session = next(line for line in text_of(case_of(event, message=0)) if "smtp session" in line)
+    assert session.endswith("port 4711")
+
+
+def test_a_client_that_fell_silent_in_a_message_is_judged_once():
+    silent = refusal(NOON, b"451 timeout (#4.4.2)", code=451, question="session.patience",
+                     sender=b"a@src.test")  # fmt: skip
+    ended = msgspec.structs.replace(
+        session_ended(NOON + S, code=CODE), how="timeout", sender=b"a@src.test",
+        recipients=(b"joe@here.test",), stage="data",
+    )  # fmt: skip
+    (verdict,) = verdicts_of(silent, ended, message=0)
+    assert (verdict.recipient, verdict.advice.id) == (b"joe@here.test", "client_silent")
+    (verdict,) = verdicts_of(silent, message=0)
+    assert verdict.advice.id == "client_silent"
+
+
+def test_mail_that_was_thrown_away_is_told_so():
+    event = settled(NOON + MS, 5, text=b"did 0+0+0\n", steps=(HOME, FOUND))
+    (verdict,) = verdicts_of(accepted(NOON, 5), event)
+    assert (verdict.state, verdict.advice.id) == ("delivered", "vanishes")
+    assert verdict.advice.text == "write an instruction into /home/fred/.qmail-x"
+
+
+def test_words_that_are_not_utf_8_are_told_once():
+    said = Step("remote.reply", b"RCPT TO:<x@y>", "550", "550 5.1.1 Empf\\xe4nger")
+    text = b"192.0.2.1 does not like recipient.\nRemote host said: 550 5.1.1 Empf\xe4nger\n"
+    event = settled(NOON + MS, 5, outcome="D", text=text, channel="remote", steps=(said,))
+    lines = text_of(case_of(accepted(NOON, 5), event))
+    verdict = lines[lines.index("") :]
+    assert sum("Empf\\xe4nger" in line for line in lines[lines.index("", 4) :]) == 1, verdict
+    assert not any("\N{REPLACEMENT CHARACTER}" in line for line in lines)
+
+
+def test_a_long_report_is_told_in_full_once():
+    text = b"".join(b"line %d of a program\n" % number for number in range(200))
+    event = settled(NOON + MS, 5, outcome="D", text=text, steps=(HOME, FOUND, PROGRAM))
+    lines = text_of(case_of(accepted(NOON, 5), event))
+    assert sum("199 of" in line or "line 199" in line for line in lines) == 1
+    assert len(lines) < 110
+
+
 def test_nothing_found_tells_the_span_and_its_holes():
     coverage = Coverage(NOON, NOON + 10 * S, ((NOON + S, NOON + 2 * S),), ((NOON, "2 lost"),))
     lines = [line.text for line in Writer(NOON, zone=UTC).nothing(Question("joe@x", ()), coverage)]

@@ -9,6 +9,7 @@ Always:
     What is not recognised gets no advice, never a guess.
 """
 
+import errno
 import os
 from collections.abc import Callable
 
@@ -21,15 +22,19 @@ from glassmail.core.route.dot_qmail import HAS_FILE_AND_X_BIT, HAS_PROGRAM_AND_X
 from glassmail.core.route.users import CDB_NAME
 from glassmail.explain.connections import of_connections
 from glassmail.explain.remedies import NONE, Advice, advise
-from glassmail.explain.said import WORDS_MAX, cause_of, cause_of_reply
+from glassmail.explain.said import cause_of, cause_of_reply, shown_words
 from glassmail.stations import resolve
+from glassmail.stations.deliver_report import CRASHED, TIMED_OUT
 from glassmail.stations.system_users import NO_ALIAS
 from glassmail.stations.users import CDB_TROUBLE, LSPAWN_TROUBLE, NOT_AS_ROOT
 
 _NO_MAILDIR = b"Unable to chdir to maildir. (#4.2.1)\n"
+_MISSING = os.strerror(errno.ENOENT).lower()
 
 
-def of_delivery(steps: Trail, text: bytes, address: bytes, outcome: str = "") -> Advice:
+def of_delivery(
+    steps: Trail, text: bytes, address: bytes, outcome: str = "", user: str = ""
+) -> Advice:
     """Name the fault of a delivery that did not succeed; NONE when it is not recognised.
 
     Args:
@@ -37,8 +42,9 @@ def of_delivery(steps: Trail, text: bytes, address: bytes, outcome: str = "") ->
         text: the report's.
         address: the recipient as it was written.
         outcome: K, Z or D where it is known.
+        user: who it runs as, where that is known.
     """
-    case = _Case(steps, text, address, outcome)
+    case = _Case(steps, text, address, outcome, user)
     stale = case.last("routing.assign_built")
     if stale is not None and stale.answer == NO and text == resolve.NO_MAILBOX:
         return advise("assign_stale")  # a line that was added does not count yet
@@ -76,6 +82,8 @@ def of_refusal(steps: Trail, address: bytes, code: int, reply: bytes = b"") -> A
     if last.question == "session.queue" and code < 500:
         return advise("not_queued")
     said = cause_of_reply(reply, source=last.source, address=show(address))
+    if last.question == "session.order" and not said.id:
+        return advise("bad_command")
     return said if said.id else advise("refused", source=last.source)
 
 
@@ -129,8 +137,11 @@ def _of_relaying(steps: Trail, address: bytes) -> Advice:
 class _Case:
     """Steps by question."""
 
-    def __init__(self, steps: Trail, text: bytes, address: bytes, outcome: str) -> None:
+    def __init__(
+        self, steps: Trail, text: bytes, address: bytes, outcome: str, user: str
+    ) -> None:
         self.steps = steps
+        self.user = user
         self.outcome = outcome
         self.text = text
         self.address = show(address)
@@ -230,13 +241,17 @@ def _mailbox(case: _Case) -> Advice | None:
     if unreadable is not None and case.outcome == "Z":
         domain = show(unreadable.subject)
         return advise("accounts_unreadable", domain=domain, source=unreadable.source)
-    if case.text != _NO_MAILDIR:
+    step = case.last("delivery.maildir", NO) or case.last("delivery.mbox", NO)
+    if step is None:
         return None
-    step = case.last("routing.mailbox", NO) or case.last("delivery.maildir", NO)
-    below = step.subject.removeprefix(b"./") if step is not None else b""
-    path = show(os.path.join(case.home, below))
-    source = step.source if step is not None else "it is no Maildir"
-    return advise("mailbox_closed", path=path, source=source, user=_user_of(case))
+    path = show(os.path.join(case.home, step.subject.removeprefix(b"./")))
+    source, user = step.source, _user_of(case)
+    if step.question == "delivery.mbox":  # its source is the report: `Unable to open F: why. (#c)`
+        why = source.rpartition(" (#")[0].rstrip(".")
+        return advise("mbox_closed", path=path, source=why.partition(": ")[2] or why, user=user)
+    is_missing = case.text == _NO_MAILDIR and _MISSING in source
+    name = "mailbox_closed" if is_missing else "mailbox_broken"
+    return advise(name, path=path, source=source, user=user)
 
 
 def _remote(case: _Case) -> Advice | None:
@@ -287,9 +302,14 @@ def _program(case: _Case) -> Advice | None:
     run = case.last("delivery.program")
     if run is None or step is None:
         return None
-    words = " ".join(case.text.decode("utf-8", "replace").split())[:WORDS_MAX]
+    words = shown_words(case.text)
     if not words:
         return advise("program_refused", file=case.file(step))
+    last = case.text[case.text.rstrip(b"\n").rfind(b"\n") + 1 :]  # its output stands before
+    if last == CRASHED:
+        return advise("program_crashed", file=case.file(step))
+    if last.startswith(TIMED_OUT.partition(b"%")[0]):
+        return advise("program_slow", file=case.file(step))
     is_temporary = case.outcome == "Z"
     return advise("program_deferred" if is_temporary else "program_said", file=case.file(step),
                   words=words)  # fmt: skip
@@ -325,6 +345,8 @@ _READINGS: tuple[_Reading, ...] = (
 
 def _user_of(case: _Case) -> str:
     """Who the delivery runs as, as far as the steps name it."""
+    if case.user:
+        return case.user
     alias = case.last("routing.alias")
     if alias is not None:
         return "the alias user"
@@ -332,4 +354,6 @@ def _user_of(case: _Case) -> str:
     if account is not None:
         return show(account.subject)
     assigned = case.last("routing.assign", YES)
-    return assigned.source.removeprefix(f"{CDB_NAME} ") if assigned is not None else "its user"
+    if assigned is None:
+        return "its user"
+    return f"the user of {assigned.source.removeprefix(f'{CDB_NAME} ')}"

@@ -60,7 +60,9 @@ def hop_rows(header: Header) -> Iterator[Row]:
 
 
 def hop_lines(header: Header, width: int) -> Iterator[tuple[str, str]]:
-    """Yield the lines of the table with their looks, oldest hop first."""
+    """Yield the lines of the table with their looks, oldest hop first; none without Received."""
+    if not header.hops:
+        return
     widths = _widths(header, width)
     yield _columns(HEADINGS, widths), "faint"
     for number, (hop, delay) in enumerate(zip(header.hops, delays(header), strict=True), 1):
@@ -71,7 +73,7 @@ def hop_lines(header: Header, width: int) -> Iterator[tuple[str, str]]:
         cells = (str(number), when, late, _client(hop), _server(hop), _protocol(hop))
         look = "bad" if delay is not None and abs(delay) > 300_000_000_000 else ""
         yield _columns(tuple(printable(cell) for cell in cells), widths), look
-    if header.hops and header.vouched < 0:
+    if header.vouched < 0:
         yield UNVOUCHED, "open"
     if any(delay is not None and delay < -2_000_000_000 for delay in delays(header)):
         yield f"negative delay: {BACKWARDS}", "open"

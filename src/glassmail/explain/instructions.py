@@ -14,7 +14,7 @@ from glassmail.core.model.trail import NO, UNKNOWN, YES, Step
 from glassmail.core.route.dot_qmail import refusal
 from glassmail.core.route.users import User
 from glassmail.explain.mailbox import maildir_step, mbox_step
-from glassmail.explain.remedies import NONE, Advice, advise
+from glassmail.explain.remedies import NONE, Advice, advise, ask_as
 from glassmail.stations import deliver_own
 from glassmail.stations.account_facts import mailbox_facts
 from glassmail.stations.accounts import VDelivery, VKind, vdelivermail_line
@@ -40,6 +40,7 @@ class Effect(NamedTuple):
         advice: what is wrong then, NONE when nothing.
         asks_owner: whether a delivery would look for the -owner files: for the variables of a
             program, for an mbox line's UFLINE, and before it forwards (not in vdelivermail).
+        may_stop: whether a program decides if the lines below it count.
     """
 
     words: tuple[str, ...]
@@ -47,6 +48,7 @@ class Effect(NamedTuple):
     state: State = State.FINE
     advice: Advice = NONE
     asks_owner: bool = False
+    may_stop: bool = False
 
 
 class Scene(NamedTuple):
@@ -78,6 +80,8 @@ def follow(parsed: DotQmail, is_executable: bool, scene: Scene, steps: list[Step
             else _one(instruction, scene, steps)
         )
         words += effect.words
+        if effect.may_stop and instruction is not parsed.instructions[-1]:
+            words[-1] += ", and go on if it exits 0"
         forwards += effect.forwards
         has_asked = has_asked or effect.asks_owner
         will_ask = will_ask or (instruction.kind is Kind.FORWARD and not scene.is_virtual)
@@ -115,18 +119,21 @@ def _one(instruction: Instruction, scene: Scene, steps: list[Step]) -> Effect:
     step = maildir_step(path) if is_maildir else mbox_step(path)
     steps.append(step)
     name = "Maildir" if is_maildir else "mbox"
-    effect = _mailbox(step, f"deliver it to the {name} {show(path)}", scene.user)
+    words = f"deliver it to the {name} {show(path)}"
+    effect = _mailbox(step, words, scene.user, is_mbox=not is_maildir)
     return effect if is_maildir else effect._replace(asks_owner=True)
 
 
-def _mailbox(step: Step, words: str, user: User) -> Effect:
+def _mailbox(step: Step, words: str, user: User, *, is_mbox: bool = False) -> Effect:
     if step.answer == YES:
         return Effect((words,), ())
     if step.answer == UNKNOWN:
-        return Effect((words,), (), State.UNKNOWN, _ask_as(user))
-    advice = advise(
-        "mailbox_closed", path=show(step.subject), source=step.source, user=show(user.name)
-    )
+        return Effect((words,), (), State.UNKNOWN, ask_as(user))
+    is_there = os.path.lexists(step.subject.rstrip(b"/") or b"/")
+    name = "mailbox_broken" if is_there else "mailbox_closed"
+    if is_mbox:
+        name = "mbox_closed"
+    advice = advise(name, path=show(step.subject), source=step.source, user=show(user.name))
     return Effect(
         (f"keep it and try again later, for it cannot {words}",), (), State.PROBLEM, advice
     )
@@ -142,7 +149,7 @@ def _program(instruction: Instruction, scene: Scene, where: str, steps: list[Ste
         if call is not None:
             return _own(call, command, scene, where)._replace(asks_owner=True)
         words = f"run the program {show(safe_arguments(command))} as {show(user.name)}"
-        return Effect((words,), (), asks_owner=True)
+        return Effect((words,), (), asks_owner=True, may_stop=True)
     steps.extend(found.steps)
     steps.extend(mailbox_facts(found, user.home))
     is_full = steps[-1].question == "account.quota" and steps[-1].answer == NO
@@ -151,6 +158,9 @@ def _program(instruction: Instruction, scene: Scene, where: str, steps: list[Ste
         advice = advise("mailbox_full", address=show(found.delivered_to))
         return Effect((said,), (), State.PROBLEM, advice)
     return _virtual(found, scene, where, steps)
+
+
+_WITH_ARGUMENTS = frozenset({b"condredirect", b"bouncesaying", b"except", b"preline"})
 
 
 def _own(call: deliver_own.OwnCall, command: bytes, scene: Scene, where: str) -> Effect:
@@ -175,8 +185,14 @@ def _own(call: deliver_own.OwnCall, command: bytes, scene: Scene, where: str) ->
         return Effect((said,), ())
     if call.program == b"except" and arguments:
         return Effect((f"bounce it if {show(b' '.join(arguments))} exits 0",), ())
+    if call.program in _WITH_ARGUMENTS and (not arguments or call.program != b"preline"):
+        name = show(call.program)
+        advice = advise("program_said", file=scene.file, words=f"{name}: usage")
+        words = f"bounce it: {name} has too few arguments"
+        return Effect((words,), (), State.PROBLEM, advice)
     shown = show(safe_arguments(command))
-    return Effect((f"run the program {shown} as {show(scene.user.name)}",), ())
+    words = f"run the program {shown} as {show(scene.user.name)}"
+    return Effect((words,), (), may_stop=True)
 
 
 def _virtual(found: VDelivery, scene: Scene, where: str, steps: list[Step]) -> Effect:
@@ -198,7 +214,10 @@ def _virtual(found: VDelivery, scene: Scene, where: str, steps: list[Step]) -> E
     report = found.report or Report(Outcome.DEFERRAL, b"")
     last = found.steps[-1] if found.steps else None
     if last is not None and last.answer == UNKNOWN:
-        return Effect((report_words(report),), (), State.UNKNOWN, _of_accounts(last, scene.user))
+        advice = _of_accounts(last, scene.user)
+        # What is closed to us alone says nothing of what the server will do.
+        words = "cannot tell" if advice.id == "ask_as" else report_words(report)
+        return Effect((words,), (), State.UNKNOWN, advice)
     address = show(scene.address)
     advice = advise("no_mailbox", address=address) if found.kind is VKind.BOUNCE else NONE
     if found.steps and found.steps[-1].question == "account.takes_mail":
@@ -208,17 +227,18 @@ def _virtual(found: VDelivery, scene: Scene, where: str, steps: list[Step]) -> E
 
 def _failed(instruction: Instruction, scene: Scene, text: bytes, steps: list[Step]) -> Effect:
     where = f"{scene.file}:{instruction.line}"
-    steps.append(Step("routing.instruction", instruction.argument, NO, where))
+    steps.append(Step("routing.instruction", instruction.argument, "refused", where))
     words = report_words(Report(Outcome.DEFERRAL, text))
     return Effect((words,), (), State.PROBLEM, advise("dot_qmail_x_bit", file=scene.file))
 
 
 def _of_accounts(step: Step, user: User) -> Advice:
     """Others may see what is closed to us; a broken line or a silent data base nobody can."""
-    if step.question != "account.domain" or CLOSED in step.source:
-        return _ask_as(user)
+    is_theirs = os.geteuid() == user.uid  # the delivery would see no more
+    if step.question != "account.domain":
+        file = show(step.subject)
+        told = advise("dot_qmail_closed", file=file, source=step.source)
+        return told if is_theirs else ask_as(user)
+    if CLOSED in step.source and not is_theirs:
+        return ask_as(user)
     return advise("accounts_unreadable", domain=show(step.subject), source=step.source)
-
-
-def _ask_as(user: User) -> Advice:
-    return advise("ask_as", or_user=f" or as {show(user.name)}")

@@ -24,7 +24,10 @@ def advice_of(nearby: Nearby, question: Question) -> Advice:
     # A probe goes to a mail exchanger, which a domain's postmaster has as well as anybody there.
     probed = address or f"postmaster@{about.removeprefix('@')}"
     if verdict_of(nearby) == "sender_unknown":
-        return NONE if question.advice.id else advise("sender_unknown", address=address)
+        if question.advice.id:
+            return NONE
+        # What only names a message (a number, a code, a file) says nothing of a sender.
+        return advise("sender_unknown", address=address) if address else advise("name_unknown")
     return advise(verdict_of(nearby), about=about, client=client, address=probed)
 
 
@@ -61,7 +64,9 @@ def nearby_rows(nearby: Nearby, question: Question) -> Iterator[Row]:
         }
 
 
-def nearby_lines(nearby: Nearby, zone: tzinfo | None = None) -> Iterator[tuple[str, str]]:
+def nearby_lines(
+    nearby: Nearby, question: Question, zone: tzinfo | None = None
+) -> Iterator[tuple[str, str]]:
     """Yield the lines of the answer with their looks; the advice comes behind them."""
     for address, count in nearby.alone:
         cases = _counted(count, "case")
@@ -85,6 +90,8 @@ def nearby_lines(nearby: Nearby, zone: tzinfo | None = None) -> Iterator[tuple[s
             yield f"... and {more} more clients: --json tells them all", "faint"
     elif nearby.about:
         yield "  none of them connected", "bad"
+    if advice_of(nearby, question).id == "name_unknown":
+        return  # of what connects to it nothing can be said
     near = nearby.near
     clients, sessions = _counted(near.clients, "client"), _counted(near.sessions, "session")
     yield f"in all, {clients} had {sessions} in the days looked at", ""

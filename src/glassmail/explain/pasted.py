@@ -59,6 +59,7 @@ def understand_pasted(text: str, now: int) -> Question:
     """
     header = "" if _is_bounce(text) else _header_of(text)
     readings = [*_codes(text)]
+    readings += _own_replies(text)
     readings += _log_lines(text, now)
     copy = _copy_of(text)
     for part in (copy, header):
@@ -148,6 +149,17 @@ def _pairs(text: str) -> Iterator[Reading]:
             query = Query(("address",), text=recipient, sender=sender,
                           since=max(0, at - _HOUR_NS), until=at + _DAY_NS if at else 0)  # fmt: skip
             yield Reading("sender and recipient in the header", query)
+
+
+# What this server, as every qmail, answers at the end of DATA: it may be in the sender's log.
+_OWN_REPLY = re.compile(r"\bok ([0-9]{9,11}) qp ([0-9]{1,18})\b")
+
+
+def _own_replies(text: str) -> Iterator[Reading]:
+    for seconds, number in dict.fromkeys(_OWN_REPLY.findall(text)):
+        query = Query(("message",), number=int(number))
+        at = int(seconds) * 1_000_000_000
+        yield Reading("our reply to the message", around(query, at, 1_000_000_000))
 
 
 def _log_lines(text: str, now: int) -> Iterator[Reading]:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from glassmail.core.model import code
+from glassmail.core.model.system_errors import words_of
 from glassmail.events.case import Query, QueryKind
 from glassmail.explain.remedies import NONE, Advice
 
@@ -136,8 +137,8 @@ def understand(text: str, now: int, limits: Limits = NO_LIMITS) -> Question:
 def _of_limits(limits: Limits) -> Question:
     """`--from` and `--to` alone: the recipient is looked for, the sender must be as given."""
     wanted = limits.recipient or limits.sender
-    asked = " ".join(
-        f"{word} {name}" for word, name in (("from", limits.sender), ("to", limits.recipient))
+    asked = "mail" + "".join(
+        f" {word} {name}" for word, name in (("from", limits.sender), ("to", limits.recipient))
         if name
     )  # fmt: skip
     kind: QueryKind = "domain" if wanted.startswith("@") else "address"
@@ -173,6 +174,7 @@ def _of_word(text: str) -> Iterator[Reading]:
     elif "@" in text:
         # `<a@b>` may be an address as a log shows it, or a Message-ID: both are looked for.
         yield Reading("address or Message-ID", Query(("address", "message_id"), text=bare))
+        yield Reading("account of a refused login", Query(("login",), text=bare))
     elif text.startswith("<"):
         yield Reading("Message-ID", Query(("message_id",), text=bare))
     elif not _MISTYPED.fullmatch(text):
@@ -204,11 +206,11 @@ def of_file_name(name: str) -> Iterator[Reading]:
     match = _OUR_FILE.fullmatch(name)
     if match is not None:
         born = int(match[1]) * 1_000_000_000
-        query = Query(
-            ("message",), number=int(match[2]), since=max(1, born - _WINDOW_NS),
-            until=born + _KEPT_NS,
-        )  # fmt: skip
-        yield Reading("file in a Maildir", query)
+        since = max(1, born - _WINDOW_NS)
+        # Numbers begin anew with a new queue: the message of that second is the one.
+        for until in (born + 2 * _WINDOW_NS, born + _KEPT_NS):
+            query = Query(("message",), number=int(match[2]), since=since, until=until)
+            yield Reading("file in a Maildir", query)
 
 
 def _file_of(text: str) -> str:
@@ -229,7 +231,7 @@ def _of_file(path: str) -> Question:
         with open(path, "rb") as file:
             data = file.read(_HEADER_BYTES_MAX)
     except OSError as error:
-        raise QuestionError(f"{path}: {error.strerror}: ask as a user who may read it") from error
+        raise QuestionError(f"{path}: {words_of(error)}: ask as a user who may read it") from error
     text = data.partition(b"\n\n")[0] if _is_letter(path) else data
     readings = tuple(of_file_name(os.path.basename(path)))
     found = understand_pasted(text.decode("utf-8", "backslashreplace"), 0)

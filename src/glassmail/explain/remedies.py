@@ -9,23 +9,14 @@ Always:
     `{fields}`; a field that the case does not know must not stand in its text.
 """
 
+import pwd
+import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
-
-class Remedy(NamedTuple):
-    """One entry of the catalogue.
-
-    Attributes:
-        id: what programs ask for.
-        fault: what is wrong, for people.
-        text: what to do.
-        command: what to type for it, empty where that depends on what is wanted.
-    """
-
-    id: str
-    fault: str
-    text: str
-    command: str = ""
+from glassmail.core.route.users import User
+from glassmail.explain.remedy import Remedy
+from glassmail.explain.session_remedies import SESSION_REMEDIES
 
 
 class Advice(NamedTuple):
@@ -71,6 +62,9 @@ _ALL = (
     Remedy("no_connection_seen", "nothing came with that address",
            "ask the sender for the error that they got; see where the domain's MX leads and "
            "whether its port is open", "glass trace --probe {address}"),
+    Remedy("name_unknown", "no message or session of that name is in the history",
+           "see whether another server gave it, or whether it is older than the history "
+           "(control/historydays); or ask by sender and recipient, with --from and --to"),
     Remedy("nobody_connected", "nobody of {about} connected in that time",
            "ask the sender for the error that they got, and for the words of their own server's "
            "log: it has not tried yet, or something on the way keeps it from here",
@@ -87,57 +81,10 @@ _ALL = (
            "glass why {client}"),
     Remedy("sender_unknown", "whose mail is missing is not known, so nobody's visits can be told",
            "ask again with the sender's address or domain", "glass why --from @DOMAIN {address}"),
-    # --- the session ---
-    Remedy("client_denied", "a rule for clients denies this one",
-           "change that rule, or put one for this client into control/tcp.smtp: {source}"),
-    Remedy("blocked", "the client is shut out for a while: {source}",
-           "wait, or let it in again (a rule with NOLIMITS keeps it in)",
-           "glass block remove {network}"),
-    Remedy("too_many_connections", "the client, or its network, has too many connections open",
-           "let it use fewer, or raise the limit: {source}"),
-    Remedy("too_busy", "the load of this host is above MAXLOAD of the client's rule",
-           "see what keeps the host busy, or raise the limit: {source}"),
-    Remedy("too_many_logins", "too many wrong passwords came from there: {source}",
-           "mend the password in the program that tries it, then let it in again",
-           "glass block list"),
-    Remedy("no_proxy", "the connection does not begin as one of a known proxy: {source}",
-           "name the proxy in control/listen, let it send PROXY headers (haproxy: send-proxy-v2), "
-           "or let the client use another port"),
-    Remedy("rcpthosts", "{domain} is not in rcpthosts",
-           "let other servers send mail for {domain} here", "echo {domain} >>control/rcpthosts"),
-    Remedy("relay", "{domain} is not in rcpthosts, and the client {client} may not relay",
-           "one of four: {domain} is ours and lacks its line in rcpthosts; the client is ours and "
-           "lacks a rule with RELAYCLIENT in control/tcp.smtp (it went by {source}); its user did "
-           "not log in; or an MX record of {domain} leads here by mistake, which its owner mends. "
-           "For the first", "echo {domain} >>control/rcpthosts"),
-    Remedy("relay_denied", "the server that said so does not take mail for {domain}, and its "
-           "client may not relay there",
-           "if this server said it, see whether {domain} stands in control/rcpthosts and whether "
-           "the client may relay; if another one did, see where the MX records of {domain} lead"),
-    Remedy("badmailfrom", "the envelope sender (MAIL FROM, not the `From:` line) is unwanted here",
-           "take the line out of the list, or put `?{sender}` into it: {source}"),
-    Remedy("badrcptto", "the recipient shall get no mail",
-           "take the line out of the list: {source}"),
-    Remedy("badhelo", "the name that the client gives itself is not taken",
-           "let the client give its own name, or put `name!` into control/badhelo: {source}"),
-    Remedy("sender_domain", "the sender's domain takes no mail, so no bounce could reach it",
-           'let its owner publish an MX record; or set MFCHECK="0" for this client'),
-    Remedy("dns_soft", "DNS did not answer in time about the sender or the client's name",
-           "ask again later, or name a server that answers in control/dnsserver"),
-    Remedy("rcptcheck", "the site's own program refused the recipient",
-           "see what RCPTCHECK's program says: {source}"),
-    Remedy("rcptcheck_broken", "the site's own program could not be asked",
-           "mend the program of RCPTCHECK, or unset it: {source}"),
-    Remedy("validrcptto", "the list of valid recipients does not have {address}",
-           "build the cdb of VALIDRCPTTO_CDB anew: {source}"),
-    Remedy("recipients_list", "control/recipients does not have {address}",
-           "add the recipient, or a line for its domain: {source}"),
-    Remedy("not_queued", "the queue did not take the message",
-           "see whether the queue runs and its disk has room", "glass status"),
-    Remedy("refused", "the session refused it",
-           "change what the answer rests on ({source}), or let the sender mend the message"),
+    *SESSION_REMEDIES,
     # --- what another server said, or did not say ---
-    Remedy("connection_refused", "{server} is up, but no mail server listens there",
+    Remedy("connection_refused", "{server} refuses connections: it is up, but no mail server "
+           "listens there",
            "let its administrator start it, or mend the MX record or the line of smtproutes that "
            "names it", "glass trace --probe {address}"),
     Remedy("connection_timed_out", "{server} does not answer on its port",
@@ -156,8 +103,8 @@ _ALL = (
            "nothing for this message, another host answered; let its owner mend it or take it out "
            "of the MX records (or of our smtproutes)", "glass trace --probe {address}"),
     Remedy("their_slots", "{server} has no free place for another connection",
-           "wait: the queue tries again by itself; when it goes on, send it fewer at a time",
-           "glass queue list --to {address}"),
+           "wait: the queue tries again by itself; when it goes on, see how much waits for it, "
+           "and let control/concurrencyremote be smaller", "glass queue list --by destination"),
     Remedy("their_greeting", "{server} takes connections but does not want to talk now",
            "wait, or ask its administrator, with its words"),
     Remedy("their_no_mailbox", "{domain} exists, but its server does not know {address}",
@@ -200,8 +147,8 @@ _ALL = (
     Remedy("too_old", "the message was in the queue for longer than control/queuelifetime",
            "mend what deferred it (see the last words), then send it again"),
     Remedy("bounce_undeliverable", "the bounce cannot be delivered: its sender does not exist",
-           "nothing for the mail; with many of them, refuse unknown recipients at once",
-           "echo 1 >control/checkrecipients"),
+           "nothing for the mail; with many of them, see that control/checkrecipients is 1, which "
+           "refuses unknown recipients at once"),
     Remedy("loop_here", "the message was here before: it already has our Delivered-To line",
            "take out the forward that sends it back: the Delivered-To lines of the bounce name "
            "the way"),
@@ -210,71 +157,18 @@ _ALL = (
            "between them"),
     Remedy("program_deferred", "a program of {file} could not do its work; it said: {words}",
            "mend what it says; the queue tries again by itself"),
+    Remedy("program_crashed", "a program of {file} crashed, or was killed by a signal",
+           "see its own log and what limits it has; the queue tries again by itself"),
+    Remedy("program_slow", "a program of {file} ran longer than control/timeoutprogram allows",
+           "see what it waits for, or raise control/timeoutprogram; the queue tries again by "
+           "itself"),
     Remedy("program_said", "a program of {file} refuses; it said: {words}",
            "see its words, or take its line out of {file}"),
-    # --- the end of a session ---
-    Remedy("our_slots", "all connections of this server were in use",
-           "see who holds them, and whether they are honest",
-           "glass status"),
-    Remedy("too_large", "the message is larger than databytes allows",
-           "raise control/databytes, or DATABYTES in the rule of that client: {source}"),
-    Remedy("greylisted", "greylisted here: first contact from that client, sender and recipient",
-           "nothing: a mail server comes again by itself"),
-    Remedy("scanner_refused", "the scanner (the program in the queue's place) said no",
-           "see its words and its own log: {source}"),
-    Remedy("scanner_orphaned", "the scanner's parent process died: the client was gone, or the "
-           "session timed out, before the scan was over. Nothing was accepted",
-           "nothing for one: the client comes again. For many: make the scan faster, give it "
-           "more memory, and raise control/timeoutsmtpd"),
-    Remedy("line_ends", "the client sends lines that end with a bare LF",
-           "let the client be mended; for an old device set FIXCRIO in its rule of "
-           "control/tcp.smtp"),
-    Remedy("client_hung_up", "the client hung up before it had sent a message",
-           "nothing here: ask its administrator what its log says at that time"),
-    Remedy("client_cut_off", "the connection ended in the middle of the message; nothing of it was "
-           "taken",
-           "nothing for one: a mail server comes again. When it goes on, something between here "
-           "and there (a firewall, an MTU, a virus scanner) holds large packets back"),
-    Remedy("client_only_asked", "the client had the recipient confirmed, and left without mail",
-           "nothing: servers see so whether an address exists. If mail is missing, ask its "
-           "administrator what its log says at that time"),
-    Remedy("client_silent", "the client fell silent, and the session timed out",
-           "see whether something on the way (a firewall, an MTU) holds its packets back"),
-    Remedy("pre_greet", "the client spoke before it was greeted, as programs for spam do",
-           "if it is honest, set GREETDELAY to 0 in its rule of control/tcp.smtp"),
-    Remedy("too_many_recipients", "the message has more recipients than one may have",
-           "nothing: the client sends the rest in another message; or raise MAXRCPT, "
-           "MAXRECIPIENTS or control/maxrcpt: {source}"),
-    Remedy("local_sender", "this client may not send as {sender}",
-           "let it use an address of its own, or change LOCALMFCHECK in its rule: {source}"),
-    Remedy("refused_by_rule", "a rule refuses all mail of this client with a text",
-           "take RBLSMTPD out of the client's rule, or leave it empty: {source}"),
-    Remedy("relay_forms", "the recipient's local part holds another address, as relaying tricks do",
-           "write the plain address, or take RELAYREJ out of the client's rule: {source}"),
-    Remedy("tarpitted", "the client named very many or very many wrong recipients",
-           "see what it sends; raise TARPITCOUNT in its rule if it is honest: {source}"),
-    Remedy("guessing", "the client guesses recipients: too many of them do not exist",
-           "see whose client it is; raise VALIDRCPTTO_LIMIT in its rule if it is honest: {source}"),
-    Remedy("too_many_errors", "the client made so many errors that it was hung up on",
-           "see which of its commands were refused before"),
-    Remedy("login_unknown", "nobody could tell whether name and password are right: {source}",
-           "mend what it says; the mail program tries again by itself"),
-    Remedy("tls_failed", "TLS could not be agreed on: {source}",
-           "let the client speak TLS 1.2 or newer, begin with STARTTLS on ports 25 and 587, and "
-           "with TLS itself on 465; see whether control/servercert.pem is there"),
-    Remedy("tls_first", "TLS is demanded first: {source}",
-           "let the client use STARTTLS, or change its rule (FORCE_TLS, UCSPITLS, "
-           "ALLOW_INSECURE_AUTH)"),
-    Remedy("login_first", "the client has not logged in, and its rule does not let it relay",
-           "let its user log in (under TLS), or give the client RELAYCLIENT: {source}"),
-    Remedy("security_variables", "variables of the client's rule contradict each other: {source}",
-           "take one of them out of the rule"),
-    Remedy("login_failed", "name or password was wrong, or the account may not send",
-           "let the user type them again; see what the account may log in for",
-           "glass trace {address}"),
     # --- the queue ---
     Remedy("held", "an administrator holds the message", "let it go on",
            "glass queue release {message}"),
+    Remedy("by_hand", "an administrator ended it: glass queue {verb}",
+           "if it was meant to go on, send it again"),
     Remedy("account_held", "the account {account} sends more than it may, and its mail is held",
            "change its password if that was stolen, and drop the mail; else let the account go on "
            "and its messages", "glass block remove {account}; glass queue release {message}"),
@@ -295,7 +189,7 @@ _ALL = (
            "glass reload"),
     # --- users ---
     Remedy("assign_missing", "nobody is assigned {local}, which {source} leads to",
-           "add a line for {prefix} to users/assign and run qmail-newu, or mend that line of "
+           "add a line for {prefix} to users/assign and build users/cdb, or mend that line of "
            "virtualdomains", "qmail-newu"),
     Remedy("assign_stale", "users/cdb is older than users/assign",
            "build users/cdb from users/assign", "qmail-newu"),
@@ -310,7 +204,7 @@ _ALL = (
     Remedy("home_closed", "{user} may not enter the home {home} ({source})",
            "let its user enter it", "chmod u+x {home}"),
     Remedy("home_writable", "others may write to the home {home} ({source})",
-           "take that away", "chmod o-w {home}"),
+           "let only its user write to it", "chmod o-w {home}"),
     Remedy("home_sticky", "the home {home} is sticky ({source})",
            "take the mark away when editing is done", "chmod -t {home}"),
     Remedy("parent_closed", "{user} may not pass through {directory} ({source})",
@@ -318,12 +212,14 @@ _ALL = (
     Remedy("parent_missing", "{directory} is not there", "make it, or mend users/assign",
            "mkdir -p {home}"),
     Remedy("directory_writable", "{directory} ({source}) lets others replace what lies below it",
-           "take that away", "chmod go-w {directory}"),
+           "let only its owner write to it", "chmod go-w {directory}"),
     Remedy("group_writable", "{path} ({source}) may be written by its group",
-           "see that only {user} is in that group, or take that away", "chmod g-w {path}"),
+           "see that only {user} is in that group, or let the group not write to it",
+           "chmod g-w {path}"),
     Remedy("extension_missing", "{home} has no dot-qmail file for that extension",
            "create {file}, or write the address as it exists"),
-    Remedy("dot_qmail_writable", "others may write {file}", "take that away", "chmod o-w {file}"),
+    Remedy("dot_qmail_writable", "others may write {file}", "let only its user write it",
+           "chmod o-w {file}"),
     Remedy("dot_qmail_closed", "{file} cannot be read ({source})", "let its user read it",
            "chmod u+r {file}"),
     Remedy("dot_qmail_blank", "the first line of {file} is blank",
@@ -335,6 +231,10 @@ _ALL = (
     Remedy("vanishes", "that mail is thrown away", "write an instruction into {file}"),
     Remedy("mailbox_closed", "the mailbox {path} takes no mail ({source})",
            "make it as {user}, or mend its mode", "maildirmake {path}"),
+    Remedy("mailbox_broken", "the mailbox {path} takes no mail ({source})",
+           "mend that: {user} must be able to write to its new, cur and tmp"),
+    Remedy("mbox_closed", "the mbox {path} takes no mail ({source})",
+           "mend that: {user} must be able to write to it, or to make it"),
     Remedy("accounts_unreadable", "the mailboxes of {domain} cannot be told ({source})",
            "mend that; mail for it waits meanwhile"),
     Remedy("mbox_in_virtual", "vdelivermail delivers to no mbox", "write a Maildir into {file}"),
@@ -353,11 +253,50 @@ _ALL = (
     Remedy("ask_as", "this cannot be told with our rights", "ask again as root{or_user}"),
 )  # fmt: skip
 
+_FIELD = re.compile(r"{([a-z_]+)}")
 REMEDIES: dict[str, Remedy] = {remedy.id: remedy for remedy in _ALL}
+
+
+# What a field is called where a case does not name it; nothing where its sentence says it already.
+_KINDS = {
+    "server": "the other server", "address": "that address", "domain": "that domain",
+    "ip": "ADDRESS", "file": "the .qmail file", "home": "", "path": "", "user": "its user",
+    "client": "the client", "sender": "the sender",
+}  # fmt: skip
+_OPTIONAL = (("source", " ({source})"), ("source", ": {source}"), ("words", "; it said: {words}"))
+
+
+def in_general(text: str, known: Mapping[str, object] = _KINDS) -> str:
+    """Fill in a text of the catalogue where not all names are known."""
+    for name, part in _OPTIONAL:
+        text = text if known.get(name) else text.replace(part, "")
+    return " ".join(text.format_map(_Kinds({**_KINDS, **known})).split())
+
+
+class _Kinds(dict[str, object]):
+    """Fields by name; one that is not known is called by its name."""
+
+    def __missing__(self, name: str) -> str:
+        return f"the {name}"
 
 
 def advise(name: str, **facts: object) -> Advice:
     """Fill a remedy in with the facts of a case."""
     remedy = REMEDIES[name]
-    fault, text, command = (part.format_map(facts) for part in remedy[1:])
-    return Advice(name, fault, text, command)
+    fault, text = remedy.fault.format_map(facts), remedy.text.format_map(facts)
+    return Advice(name, fault, text, command_of(remedy, facts))
+
+
+def ask_as(user: User) -> Advice:
+    """Say whose rights show it: root's, or those of the account that a user's files belong to."""
+    try:
+        name = pwd.getpwuid(user.uid).pw_name
+    except KeyError:  # a virtual domain's name is nobody's login
+        name = f"uid {user.uid}"
+    return advise("ask_as", or_user=f" or as {name}" if user.uid else "")
+
+
+def command_of(remedy: Remedy, facts: Mapping[str, object]) -> str:
+    """Fill the command in; empty when a name in it is not known: it could not be typed."""
+    is_whole = all(facts.get(field) for field in _FIELD.findall(remedy.command))
+    return remedy.command.format_map(facts) if is_whole else ""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from glassmail.core.model.system_errors import words_of
 from glassmail.core.model.trail import NO, UNKNOWN, YES, Step, Trail
 from glassmail.explain.remedies import Advice, advise
 from glassmail.net.blocking import ChannelError, connect
@@ -50,7 +51,7 @@ def compare(place: Place) -> Running:
     except (OSError, ChannelError, msgspec.MsgspecError, ValueError) as error:
         is_closed = isinstance(error, PermissionError)
         answer = UNKNOWN if is_closed else NO
-        step = Step("queueing.running", os.fsencode(place.root), answer, _reason(error))
+        step = Step("queueing.running", os.fsencode(place.root), answer, words_of(error))
         return Running((step,), notes=() if is_closed else (advise("not_running"),))
     steps: list[Step] = []
     stale = []
@@ -72,12 +73,18 @@ def compare(place: Place) -> Running:
     return Running(tuple(steps), tuple(stale), stopped)
 
 
-def gate_counts(place: Place, ip: bytes) -> dict[str, Any] | str:
-    """Ask the gate about a client: its connections, its block; a text says why it cannot tell."""
+def gate_counts(place: Place, ip: bytes, account: bytes = b"") -> dict[str, Any] | str:
+    """Ask the gate about a client: its connections, its block; a text says why it cannot tell.
+
+    With an account also `login`: whether it may try a password, and what that rests on.
+    """
+    asked = {"client": ip.decode("ascii", "replace")}
+    if account:
+        asked["account"] = account.decode("utf-8", "replace")
     try:
-        return _ask(place.gate_socket, "counts", {"client": ip.decode("ascii", "replace")})
+        return _ask(place.gate_socket, "counts", asked)
     except (OSError, ChannelError, msgspec.MsgspecError, ValueError) as error:
-        return f"the gate was not asked: {_reason(error)}"
+        return f"the gate was not asked: {words_of(error)}"
 
 
 def _stats(path: str) -> dict[str, Any]:
@@ -99,7 +106,3 @@ def _ask(path: str, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
         raise ChannelError(message.text)
     found: dict[str, Any] = json.loads(message.rows[0])
     return found
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

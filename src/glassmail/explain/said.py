@@ -15,7 +15,7 @@ import re
 from functools import cache
 from typing import NamedTuple
 
-from glassmail.explain.remedies import NONE, REMEDIES, Advice, advise
+from glassmail.explain.remedies import NONE, REMEDIES, Advice, command_of, in_general
 
 WORDS_MAX = 200  # of the other side's words in a sentence
 _TEXT_MAX = 20_000
@@ -49,7 +49,8 @@ def _ending(name: str, *patterns: bytes) -> Ending:
 
 # What another server said, behind `Remote host said:`.
 THEIRS: tuple[Ending, ...] = (
-    _ending("their_greylist", rb"gr[ea]y-?list", rb"451 4\.7\.1 .*(?:try|come) (?:again|back)",
+    _ending("their_greylist", rb"gr[ea]y-?list",
+            rb"451 4\.7\.1 (?!.*(?:resource|system|load)).*(?:try|come) (?:again|back)",
             rb"4[0-9]{2}.*(?:temporarily deferred|first (?:contact|attempt)|please (?:try|retry) "
             rb"(?:again )?(?:in|after) [0-9]+)"),
     _ending("their_mailbox_full", rb"[245]\.2\.2\b",
@@ -75,6 +76,8 @@ THEIRS: tuple[Ending, ...] = (
             rb"policy (?:violation|reasons?|rejection)",
             rb"message (?:rejected|refused) (?:as|due)",
             rb"unauthenticated"),
+    _ending("their_sender", rb"sender address rejected", rb"[45]\.1\.[78]\b",
+            rb"sender verif", rb"(?:invalid|unknown|bad) sender"),
     _ending("their_no_mailbox", rb"[45]\.1\.[1-6]\b",
             rb"(?:no such|unknown|invalid|nonexistent) (?:user|recipient|mailbox|address|local)",
             rb"(?:user|recipient|mailbox|address|account)[^.]{0,60}(?:unknown|not found|"
@@ -105,8 +108,22 @@ OURS: tuple[Ending, ...] = (
     _ending("dot_qmail_x_bit", rb"has prog delivery but has x bit set",
             rb"has file delivery but has x bit set"),
     _ending("dot_qmail_writable", rb"\.qmail file is writable|uh-oh: \.qmail file"),
+    _ending("dot_qmail_blank", rb"first line of \.qmail file is blank"),
+    _ending("dot_qmail_closed", rb"unable to open \.qmail.{0,300}?: access denied"),
     _ending("home_writable", rb"home directory is writable"),
     _ending("home_sticky", rb"home directory is sticky"),
+    _ending("home_missing", rb"unable to switch to .{1,500}: file does not exist"),
+    _ending("home_closed", rb"unable to switch to .{1,500}: access denied"),
+    _ending("mailbox_closed", rb"unable to chdir to maildir"),
+    _ending("mailbox_broken", rb"temporary error on maildir delivery"),
+    _ending("mbox_closed", rb"unable to (?:open|write) .{1,500}\(#4\.(?:2\.1|3\.0)\)",
+            rb"file has been locked for 30 seconds"),
+    _ending("program_crashed", rb"aack, child crashed"),
+    _ending("program_slow", rb"the program ran longer than [0-9]+ seconds"),
+    _ending("one_user", rb"runs as uid [0-9]+ and cannot deliver as uid"),
+    _ending("as_root", rb"not allowed to perform deliveries as root"),
+    _ending("no_alias_user", rb"unable to find alias user"),
+    _ending("assign_broken", rb"trouble reading users cdb in qmail-lspawn"),
     _ending("no_mailbox", rb"no mailbox here by that name", rb"user does not exist"),
 )
 
@@ -142,12 +159,6 @@ _SERVER = re.compile(
     rb"(?:connected to |giving up on |^| )([0-9a-f:.]{3,45}|[a-z0-9.-]+\.[a-z0-9-]+)"
     rb"(?: but | does not like| failed |\.$|\. )"
 )
-_DEFAULTS = {
-    "server": "the other server", "address": "that address", "domain": "that domain",
-    "ip": "ADDRESS", "source": "its log", "file": "the .qmail file", "words": "",
-    "client": "the client", "sender": "the sender", "home": "the home",
-}  # fmt: skip
-_FIELD = re.compile(r"{([a-z_]+)}")
 
 
 def cause_of(text: bytes, **facts: object) -> Advice:
@@ -160,13 +171,14 @@ def cause_of(text: bytes, **facts: object) -> Advice:
     folded = _folded(text)
     ours, theirs = _parted(folded)
     facts.setdefault("server", _server(folded))
-    facts["words"] = _words(text)
+    facts["words"] = shown_words(text)
     for ending in OURS:
         if ending.id in _FINAL and ending.is_in(folded):
             return _filled(ending.id, facts)
     if theirs:
+        is_sender = b"but sender was rejected" in ours  # then no recipient has been named yet
         for ending in THEIRS:
-            if ending.is_in(theirs):
+            if ending.is_in(theirs) and not (is_sender and ending.id in _OF_RECIPIENTS):
                 return _filled(ending.id, facts)
         for name, place in _PLACE:
             if place in ours:
@@ -178,6 +190,7 @@ def cause_of(text: bytes, **facts: object) -> Advice:
     return NONE
 
 
+_OF_RECIPIENTS = frozenset({"their_no_mailbox", "their_mailbox_full", "their_relay"})
 # These stand in a report together with the other server's words, and count for more.
 _FINAL = frozenset({"too_old"})
 
@@ -187,7 +200,7 @@ def cause_of_reply(reply: bytes, **facts: object) -> Advice:
     folded = _folded(reply)
     for ending in SESSION:
         if ending.is_in(folded):
-            return _filled(ending.id, {**facts, "words": _words(reply)})
+            return _filled(ending.id, {**facts, "words": shown_words(reply)})
     return NONE
 
 
@@ -203,7 +216,7 @@ def advice_of_text(text: bytes) -> Advice:
         return found
     for ending in THEIRS:
         if ending.is_in(folded):
-            return _filled(ending.id, {**facts, "words": _words(text)})
+            return _filled(ending.id, {**facts, "words": shown_words(text)})
     return NONE
 
 
@@ -241,18 +254,15 @@ def _server(folded: bytes) -> str:
     return match[1].decode("ascii", "replace") if match else ""
 
 
-def _words(text: bytes) -> str:
-    shown = " ".join(text.decode("utf-8", "replace").split())
+def shown_words(text: bytes) -> str:
+    """Return a text on one line, cut to what a sentence can hold."""
+    shown = " ".join(text.decode("utf-8", "backslashreplace").split())
     return shown if len(shown) <= WORDS_MAX else shown[: WORDS_MAX - 3] + "..."
 
 
 def _filled(name: str, facts: dict[str, object]) -> Advice:
     """Fill a remedy in; what the words do not tell is called by its kind."""
     remedy = REMEDIES[name]
-    wanted = {field for part in remedy[1:] for field in _FIELD.findall(part)}
     known = {key: value for key, value in facts.items() if value}
-    missing = {field for field in wanted if field not in known}
-    found = advise(name, **{**{key: _DEFAULTS.get(key, "") for key in wanted}, **known})
-    # A command with a name that is not known cannot be typed.
-    in_command = set(_FIELD.findall(remedy.command)) & missing
-    return found._replace(command="") if in_command else found
+    fault, text = in_general(remedy.fault, known), in_general(remedy.text, known)
+    return Advice(name, fault, text, command_of(remedy, known))

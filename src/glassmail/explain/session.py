@@ -8,10 +8,12 @@ Purpose:
 Always:
     - The answers come from the same checks as the server's; here is only the order of commands.
     - What was not asked because somebody has to be run for it is told as a step, not guessed.
+    - It ends where the server would hang up.
 """
 
 import time
 from collections.abc import Mapping
+from contextlib import chdir
 from typing import NamedTuple
 
 from glassmail.core.ask import Counts, Existence, Held, ProgramEnd
@@ -20,7 +22,7 @@ from glassmail.core.formats.listen import WITH_TLS
 from glassmail.core.model.limits import HELO_BYTES_MAX
 from glassmail.core.model.reply import Reply
 from glassmail.core.model.trail import NO, UNKNOWN, YES, Step, Trail
-from glassmail.core.policy import pipeline, relay
+from glassmail.core.policy import login, pipeline, relay
 from glassmail.core.policy.facts import Client, Facts
 from glassmail.core.protocol import replies, smtp_address
 from glassmail.core.protocol.smtp_address import replace_literal
@@ -54,7 +56,8 @@ class SessionQuestion(NamedTuple):
         host: the client's name in DNS (TCPREMOTEHOST), None when unknown.
         runs_programs: whether RCPTCHECK and programs of control/recipients may run.
         login: who logs in, its password taken as right; None: nobody.
-        is_tls: whether it says STARTTLS; a listener of `smtps` or `submissions` begins with TLS.
+        is_tls: whether it says STARTTLS; a listener of `smtps` or `submissions` begins with the
+            handshake, and it is not said there.
     """
 
     client: bytes
@@ -72,7 +75,8 @@ class Stage(NamedTuple):
     """One command and what became of it.
 
     Attributes:
-        name: connect, tls, helo, auth, mail, rcpt, data.
+        name: connect, tls, helo, auth, mail, rcpt, data; tls comes before connect where the
+            session begins with the handshake.
         subject: the command's argument.
         steps: every question asked.
         reply: as it would be sent, without trace code and line end.
@@ -128,6 +132,15 @@ class _DryAsk(FrontAsk):
         block = None if isinstance(found, str) else found["block"]
         return (block[0], block[1]) if block else None
 
+    async def may_log_in(self, ip: bytes, account: bytes) -> Existence:
+        """Tell what the gate would say, without counting a try."""
+        found = gate_counts(self._place, ip, account)
+        if isinstance(found, str):
+            return Existence(UNKNOWN, (Step("session.logins", ip, UNKNOWN, found),))
+        is_permitted, source = found["login"]
+        answer = YES if is_permitted else NO
+        return Existence(answer, (Step("session.logins", ip, answer, source),))
+
     async def account_sends(self, account: bytes, recipients: int, ip: bytes) -> Held:
         del account, recipients, ip
         return Held(UNKNOWN, detail="not counted by a trace")
@@ -138,12 +151,14 @@ class _DryAsk(FrontAsk):
     async def check_recipient(self, path: bytes, environment: Mapping[bytes, bytes]) -> ProgramEnd:
         if not self._runs_programs:
             return ProgramEnd(0, problem=NOT_RUN)
-        return await super().check_recipient(path, environment)
+        with chdir(self._place.root):  # the SMTP server's directory
+            return await super().check_recipient(path, environment)
 
     async def ask_program(self, arguments: tuple[bytes, ...], address: bytes) -> ProgramEnd:
         if not self._runs_programs:
             return ProgramEnd(0, problem=NOT_RUN)
-        return await super().ask_program(arguments, address)
+        with chdir(self._place.root):
+            return await super().ask_program(arguments, address)
 
     async def leads_here(self, domain: bytes) -> Existence | None:
         """Ask DNS whether mail for a domain comes here; then its MX records may be a mistake."""
@@ -172,7 +187,8 @@ async def trace_session(place: Place, asked: SessionQuestion) -> tuple[Stage, ..
     """
     controls = Controls(place.control)
     settings = SettingsReader(controls, place, time.monotonic).now()
-    rules = ClientRules(place.tcp_rules, time.monotonic)
+    is_guarded = not controls.snapshot().flag("openrelay")
+    rules = ClientRules(place.tcp_rules, time.monotonic, is_guarded=is_guarded)
     ask = _DryAsk(place, controls, runs_programs=asked.runs_programs)
     client = Client(unmapped(asked.client), 0, asked.host)
     client, met = await introduce(client, settings, rules, ask)
@@ -187,10 +203,10 @@ async def trace_session(place: Place, asked: SessionQuestion) -> tuple[Stage, ..
     def unliteral(address: bytes) -> bytes:
         return replace_literal(address, is_ours, settings.localiphost)
 
-    told = _Told(facts, ask)
-    is_welcome = await told.go(pipeline.CONNECT, client.ip, replies.greeting(greeting))
-    told.stages[0] = told.stages[0]._replace(steps=(*met, *told.stages[0].steps))
-    if not is_welcome:
+    told = _Told(facts, ask, tuple(met))
+    if asked.service in WITH_TLS and not told.secure(*logins.shake_hands(facts)):
+        return tuple(told.stages)
+    if not await told.go(pipeline.CONNECT, client.ip, replies.greeting(greeting)):
         return tuple(told.stages)
     if not await _introduce(told, asked, logins, greeting) or asked.sender is None:
         return tuple(told.stages)
@@ -202,6 +218,8 @@ async def trace_session(place: Place, asked: SessionQuestion) -> tuple[Stage, ..
         return tuple(told.stages)
     accepted = 0
     for written in asked.recipients:
+        if told.is_over:
+            return tuple(told.stages)
         recipient = told.read(pipeline.RCPT, written)
         if recipient is None:
             continue
@@ -211,19 +229,26 @@ async def trace_session(place: Place, asked: SessionQuestion) -> tuple[Stage, ..
         accepted += is_taken
         facts.recipients_refused += not is_taken
         facts.invalid_recipients += told.stages[-1].decided_by == "validrcptto"
-    if accepted:
+    if accepted and not told.is_over:
         facts.recipient = b""
         await told.go(pipeline.DATA, b"", replies.GO_AHEAD)
     return tuple(told.stages)
 
 
 class _Told:
-    """The stages so far."""
+    """The stages so far.
 
-    def __init__(self, facts: Facts, ask: _DryAsk) -> None:
+    Attributes:
+        is_over: whether the server has hung up.
+    """
+
+    def __init__(self, facts: Facts, ask: _DryAsk, met: Trail) -> None:
+        """Begin with what was asked about the client before its session."""
         self.facts = facts
         self._ask = ask
+        self._met = met
         self.stages: list[Stage] = []
+        self.is_over = False
 
     def read(self, name: str, address: bytes) -> bytes | None:
         """Read an address as the server does; None when its command is no command."""
@@ -237,36 +262,49 @@ class _Told:
     async def go(self, name: str, subject: bytes, good: Reply) -> bool:
         """Run a stage; tell whether the client may go on."""
         verdict = await pipeline.run(name, self.facts, self._ask)
-        reply = verdict.reply or good
-        self.stages.append(_stage(name, subject, verdict.steps, reply, verdict.decided_by))
+        return self.add(name, subject, verdict.steps, verdict.reply or good, verdict.decided_by)
+
+    def secure(self, steps: Trail, reply: Reply) -> bool:
+        """Add STARTTLS, or the handshake that a session begins with."""
+        return self.add("tls", b"", steps, reply, "tls" if reply.code >= 400 else "")
+
+    async def try_password(self, logins: DryLogin, user: bytes) -> bool:
+        """Log in, as far as the limits of wrong passwords allow it."""
+        facts = self.facts
+        refusal = logins.refusal(facts, user)
+        if refusal is not None:
+            return self.add("auth", user, *refusal, "login")
+        facts.attempted = login.account_name(user)
+        verdict = await pipeline.run(pipeline.AUTH, facts, self._ask)
+        if verdict.reply is not None:
+            return self.add("auth", user, verdict.steps, verdict.reply, verdict.decided_by)
+        steps, reply = logins.log_in(facts, user)
+        steps = (*verdict.steps, *steps)
+        if reply is None:
+            self.stages.append(Stage("auth", user, steps, b"", 0, "", NONE))
+            return False
+        return self.add("auth", user, steps, reply, "login" if reply.code >= 400 else "")
+
+    def add(self, name: str, subject: bytes, steps: Trail, reply: Reply, decided_by: str) -> bool:
+        """Add a stage; tell whether the client may go on."""
+        self.stages.append(_stage(name, subject, (*self._met, *steps), reply, decided_by))
+        self._met = ()
+        self.is_over = reply.close
         return not self.stages[-1].is_refused
 
 
 async def _introduce(
     told: _Told, asked: SessionQuestion, logins: DryLogin, greeting: bytes
 ) -> bool:
-    """Go through TLS, HELO and AUTH as far as they are asked for; False at a refusal."""
-    facts, stages = told.facts, told.stages
-    if asked.is_tls or asked.service in WITH_TLS:
-        steps, answer = logins.begin_tls(facts, asked.service)
-        stages.append(_stage("tls", b"", steps, answer, "tls" if answer.code >= 400 else ""))
-        if stages[-1].is_refused:
-            return False
+    """Go through STARTTLS, HELO and AUTH as far as they are asked for; False at a refusal."""
+    facts = told.facts
+    if asked.is_tls and facts.tls is None and not told.secure(*logins.start_tls(facts)):
+        return False
     if asked.helo is not None:
         facts.helo = asked.helo[:HELO_BYTES_MAX]
         if not await told.go(pipeline.HELO, asked.helo, replies.helo(greeting)):
             return False
-    if asked.login is None:
-        return True
-    stages.append(_login_stage(logins, facts, asked.login))
-    return 200 <= stages[-1].code < 300
-
-
-def _login_stage(logins: DryLogin, facts: Facts, user: bytes) -> Stage:
-    steps, reply = logins.log_in(facts, user)
-    if reply is None:
-        return Stage("auth", user, steps, b"", 0, "", NONE)
-    return _stage("auth", user, steps, reply, "login" if reply.code >= 400 else "")
+    return asked.login is None or await told.try_password(logins, asked.login)
 
 
 def _stage(name: str, subject: bytes, steps: Trail, reply: Reply, decided_by: str) -> Stage:

@@ -9,7 +9,6 @@ Always:
 import os
 import time
 
-from glassmail.core.formats.listen import WITH_TLS
 from glassmail.core.model.reply import Reply
 from glassmail.core.model.trail import NO, UNKNOWN, YES, Step, Trail
 from glassmail.core.policy import login, security
@@ -52,34 +51,49 @@ class DryLogin:
             verified=frozenset(verified_mechanisms(self._sources)),
         )
 
-    def begin_tls(self, facts: Facts, service: str) -> tuple[Trail, Reply]:
-        """Let the client say STARTTLS, or begin with the handshake."""
-        has_certificate = self._has_certificate(facts)
-        is_offered = has_certificate if service in WITH_TLS else self.offer(facts).is_tls
-        name = os.fsdecode(facts.variables.login.certificate) or "control/servercert.pem"
-        if not is_offered:
-            reason = "; ".join(self._problems) or (
-                f"{facts.rule.source}: STARTTLS is not offered"
-                if has_certificate
-                else f"{name} (no such file)"
-            )
+    def shake_hands(self, facts: Facts) -> tuple[Trail, Reply]:
+        """Begin a session with the handshake: nothing is said for it, or a client hung up on."""
+        if not self._has_certificate(facts):
+            return (self._no_certificate(facts),), replies.DENIED
+        return (self._secured(facts),), Reply(replies.TLS_READY.code, b"")
+
+    def start_tls(self, facts: Facts) -> tuple[Trail, Reply]:
+        """Let the client say STARTTLS."""
+        if not self._has_certificate(facts):
+            return (self._no_certificate(facts),), replies.TLS_UNAVAILABLE
+        if not self.offer(facts).is_tls:
+            reason = f"{facts.rule.source}: STARTTLS is not offered"
             step = Step("session.tls", facts.client.ip, NO, reason)
-            return (step,), replies.UNIMPLEMENTED if has_certificate else replies.TLS_UNAVAILABLE
+            return (step,), replies.UNIMPLEMENTED
+        return (self._secured(facts),), replies.TLS_READY
+
+    def _certificate_name(self, facts: Facts) -> str:
+        return os.fsdecode(facts.variables.login.certificate) or "control/servercert.pem"
+
+    def _no_certificate(self, facts: Facts) -> Step:
+        reason = "; ".join(self._problems) or f"{self._certificate_name(facts)} (no such file)"
+        return Step("session.tls", facts.client.ip, NO, reason)
+
+    def _secured(self, facts: Facts) -> Step:
+        name = self._certificate_name(facts)
         facts.tls = TlsFacts("TLS", "", certificate=name)
-        step = Step("session.tls", facts.client.ip, YES, f"{name}; the handshake is taken as done")
-        return (step,), replies.TLS_READY
+        return Step("session.tls", facts.client.ip, YES, f"{name}; the handshake is taken as done")
+
+    def refusal(self, facts: Facts, user: bytes) -> tuple[Trail, Reply] | None:
+        """Return the answer to AUTH where the client is offered no mechanism."""
+        made = self.offer(facts)
+        if made.mechanisms:
+            return None
+        if made.no_auth is replies.AUTH_ENCRYPTION:
+            reason = "no password is taken in the clear (ALLOW_INSECURE_AUTH)"
+            return (Step("session.force_tls", facts.client.ip, NO, reason),), made.no_auth
+        offered = "AUTH is not offered"
+        if not security.has_accounts(facts):
+            offered = f"nobody can log in: {self._nobody(facts)}"
+        return (Step("session.login", user, NO, offered),), made.no_auth
 
     def log_in(self, facts: Facts, user: bytes) -> tuple[Trail, Reply | None]:
-        """Let the client log in; no reply when nobody can tell."""
-        made = self.offer(facts)
-        if not made.mechanisms:
-            if made.no_auth is replies.AUTH_ENCRYPTION:
-                reason = "no password is taken in the clear (ALLOW_INSECURE_AUTH)"
-                return (Step("session.force_tls", facts.client.ip, NO, reason),), made.no_auth
-            offered = "AUTH is not offered"
-            if not security.has_accounts(facts):
-                offered = f"nobody can log in: {self._nobody(facts)}"
-            return (Step("session.login", user, NO, offered),), made.no_auth
+        """Let the client log in by the first mechanism; no reply when nobody can tell."""
         path = facts.variables.login.auth_cdb
         secret = find_secret(user, self._sources, path, int(time.time()))
         if secret.source == "checkpassword":
@@ -91,7 +105,7 @@ class DryLogin:
         fact = accepted(secret)
         source = f"{fact.source}; {fact.reason or ASSUMED}"
         if fact.answer == YES:
-            login.take_login(facts, made.mechanisms[0], fact)
+            login.take_login(facts, self.offer(facts).mechanisms[0], fact)
         step = Step("session.login", fact.user, fact.answer, source)
         return (step,), replies.AUTH_OK if fact.answer == YES else replies.AUTH_FAILED
 

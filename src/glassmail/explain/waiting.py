@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from glassmail.explain.queue_words import Waiting
-from glassmail.explain.remedies import REMEDIES
+from glassmail.explain.remedies import REMEDIES, in_general
 from glassmail.explain.said import cause_of
 
 NEW = "not tried yet"
@@ -132,14 +132,4 @@ def _cause(text: str) -> tuple[str, str]:
     if not found.id:
         return UNKNOWN, ""
     remedy = REMEDIES[found.id]
-    return remedy.fault.format_map(_Kinds()), remedy.text.format_map(_Kinds())
-
-
-class _Kinds(dict[str, str]):
-    """What a field of a sentence is called where many of its kind are meant."""
-
-    def __missing__(self, name: str) -> str:
-        return _KINDS.get(name, f"the {name}")
-
-
-_KINDS = {"server": "the other server", "words": "(its words)", "client": "the client"}
+    return in_general(remedy.fault), in_general(remedy.text)

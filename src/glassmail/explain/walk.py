@@ -14,11 +14,11 @@ from glassmail.core.route.rewrite import Channel, Destination, route
 from glassmail.core.route.smtproutes import find_relay
 from glassmail.core.route.users import User
 from glassmail.explain.advice import of_delivery
-from glassmail.explain.directories import files_warnings, way_home
+from glassmail.explain.directories import Way, files_warnings, way_home
 from glassmail.explain.exchange import Inquiry, Network
 from glassmail.explain.hop import Draft, Hop
 from glassmail.explain.instructions import Effect, Scene, State, follow, report_words
-from glassmail.explain.remedies import NONE, Advice, advise
+from glassmail.explain.remedies import NONE, Advice, advise, ask_as
 from glassmail.settings.place import Place
 from glassmail.stations.resolve import (
     DotQmailFound,
@@ -206,7 +206,7 @@ class Walk:
         draft.warnings += way.warnings
         with as_user(user.uid, user.gid) as is_theirs:
             found = find_dot_qmail(user, False, self._default_delivery)
-            draft.steps += [step for step in found.steps if step not in way.steps]
+            draft.steps += [step for step in found.steps if not _is_told(step, way, is_theirs)]
             if found.dot_qmail is None:
                 return self._refused(draft, head, user, found, is_theirs)
             draft.warnings += files_warnings(user, found.name)
@@ -236,10 +236,12 @@ class Walk:
     ) -> Hop:
         report = found.report or Report(Outcome.DEFERRAL, b"")
         if found.steps[-1].answer == UNKNOWN and not is_theirs:
-            advice = advise("ask_as", or_user=f" or as {show(user.name)}")
-            return draft.end(f"{head}: cannot tell", State.UNKNOWN, advice)
+            return draft.end(f"{head}: cannot tell", State.UNKNOWN, ask_as(user))
         decision = f"{head}: {report_words(report)}"
-        return self._end(draft, decision, State.PROBLEM, self._advice(draft, report))
+        advice = of_delivery(
+            tuple(draft.steps), report.text, draft.address, user=show(user.name)
+        )
+        return self._end(draft, decision, State.PROBLEM, advice)
 
     def _end(self, draft: Draft, decision: str, state: State, advice: Advice) -> Hop:
         """End; where a line of users/assign does not count yet, that comes first."""
@@ -258,6 +260,11 @@ _MISSING = frozenset((
     "assign_missing", "assign_stale", "alias_missing", "extension_missing", "no_mailbox",
     "home_missing",
 ))  # fmt: skip
+
+
+def _is_told(step: Step, way: Way, is_theirs: bool) -> bool:
+    """Tell whether the way home says it; with rights that are not the user's, it alone counts."""
+    return step in way.steps or (step.question == "routing.directory" and not is_theirs)
 
 
 def _shown(addresses: tuple[Address, ...]) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
+from glassmail.core.model.system_errors import words_of
 from glassmail.events.case import Case, Coverage, Found, Near, NearQuery, Query, Visit
 from glassmail.explain.question import (
     FORMS,
@@ -130,11 +131,11 @@ def _ask(place: Place, verb: str, query: Query | NearQuery) -> list[bytes] | Non
     try:
         channel = connect(place.log_socket, ANSWER_TIMEOUT_S)
     except OSError as error:
-        if not os.path.isdir(place.root):
-            raise CannotTellError(f"{place.root}: no such site: name it by --root") from error
         if isinstance(error, PermissionError):
-            text = f"{place.log_socket}: {error.strerror}: {_REMEDY}"
+            text = f"{place.log_socket}: {words_of(error)}: {_REMEDY}"
             raise CannotTellError(text) from error
+        if not os.path.isdir(place.control):  # an empty history there would be a false answer
+            raise CannotTellError(f"{place.root}: no such site: name it by --root") from error
         return None
     try:
         return _answered(channel, verb, query)

@@ -57,7 +57,7 @@ def spelled_out(text: str) -> str:
 
 def plain(text: bytes) -> str:
     """Return a text without its line ends and double blanks."""
-    return " ".join(text.decode("utf-8", "replace").split())
+    return " ".join(text.decode("utf-8", "backslashreplace").split())
 
 
 def one_line(text: str) -> str:

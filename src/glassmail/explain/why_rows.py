@@ -44,10 +44,10 @@ def story_rows(case: Case, ping: Ping | None = None) -> Iterator[Row]:
         yield {"kind": "left_out", "events": case.left_out}
 
 
-def candidate_rows(found: Found, cases: list[Case]) -> Iterator[Row]:
+def candidate_rows(found: Found, cases: list[Case], recipient: str = "") -> Iterator[Row]:
     """Yield one object per case, newest first, and a last one with the count."""
     for case in cases:
-        yield candidate(case)
+        yield candidate(case, recipient)
     yield {"kind": "found", "count": found.count, "is_more": found.is_more, "shown": len(cases)}
 
 
@@ -94,15 +94,24 @@ def no_connection_seen(asked: str) -> Advice:
     return advise("no_connection_seen", address=asked) if "@" in asked else NONE
 
 
-def candidate(case: Case) -> Row:
-    """Describe one of many cases."""
+def candidate(case: Case, recipient: str = "") -> Row:
+    """Describe one of many cases.
+
+    Args:
+        case: what was found.
+        recipient: an address, or a domain with its `@`, that was asked about: when the case has
+            it, it comes first, and the state is its own.
+    """
     events, entries = tell(case)
     verdicts = judge(case, events)
     own = [v for v in verdicts if v.message == case.message] or verdicts
-    states = {verdict.state for verdict in own}
+    asked = [v for v in own if _is_asked(text_of(v.recipient), recipient)]
+    states = {verdict.state for verdict in asked or own}
     head = _head(entries, case)
     refused: list[Field] = [text_of(verdict.recipient) for verdict in own if verdict.recipient]
     accepted = head.get("recipients")
+    if isinstance(accepted, list):
+        accepted = sorted(accepted, key=lambda name: not _is_asked(str(name), recipient))
     return {
         "kind": "candidate",
         "time": head.get("time", ""),
@@ -113,6 +122,13 @@ def candidate(case: Case) -> Row:
         "recipients": accepted if isinstance(accepted, list) and accepted else refused,
         "state": next((state for state in _ORDER if state in states), NO_MAIL),
     }
+
+
+def _is_asked(address: str, recipient: str) -> bool:
+    wanted = recipient.lower()
+    if wanted.startswith("@"):
+        return address.lower().endswith(wanted)
+    return bool(wanted) and address.lower() == wanted
 
 
 def verdict_row(verdict: Verdict) -> Row:

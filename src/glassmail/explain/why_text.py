@@ -1,12 +1,12 @@
 """The answer of `why` for people: one timeline, then how it stands; 80 columns."""
 
-from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from datetime import tzinfo
 from typing import NamedTuple
 
 from glassmail.core.model.questions import sentence
-from glassmail.core.model.trail import Step, Trail
+from glassmail.core.model.trail import NO, Step, Trail
 from glassmail.events.case import Case, Coverage, Found, shown_number
 from glassmail.events.fields import code_text
 from glassmail.explain.moments import show_clock, show_moment, show_span
@@ -38,6 +38,7 @@ from glassmail.explain.why_verdict import (
 from glassmail.explain.why_verdict import UNDER_WAY as RUNS
 
 RECIPIENTS_MAX = 20  # told in full; --json tells all
+WORDS_TOLD = 640  # of a report at the end; the timeline has all of it
 ATTEMPTS_TOLD = 3  # of a recipient: the first and the newest two
 _INDENT = 4
 _GAP = "no log ran, or it was killed, from"
@@ -45,6 +46,7 @@ _AS_BEFORE = "the same answers as before"
 _LOST = "this server's refusals then are not recorded, its messages are"
 _GOOD = {DELIVERED, FORWARDED}
 _OPEN = {WAITING, HELD, RUNS}
+_FILED = {"delivery.maildir", "delivery.mbox"}  # their sources are files
 
 
 class Line(NamedTuple):
@@ -91,26 +93,30 @@ class Writer:
             yield Line("")
             yield Line(f"... and {hidden} more delivery attempts: --json tells them all", "faint")
         yield Line("")
-        for verdict in _worth_telling(verdicts):
-            yield from self._verdict(verdict)
-        if len(verdicts) > RECIPIENTS_MAX:
-            yield from self._rest(verdicts)
+        counts = Counter(map(_alike, verdicts))
+        distinct = list({_alike(verdict): verdict for verdict in verdicts}.values())
+        for verdict in _worth_telling(distinct):
+            yield from self._verdict(verdict, counts[_alike(verdict)])
+        if len(distinct) > RECIPIENTS_MAX:
+            yield from self._rest(distinct)
 
-    def candidates(self, found: Found, cases: list[Case], asked: str) -> Iterator[Line]:
-        """List several cases, newest first."""
+    def candidates(
+        self, found: Found, cases: list[Case], asked: str, recipient: str = ""
+    ) -> Iterator[Line]:
+        """List several cases, newest first; `recipient` as `candidate` takes it."""
         count = f"{found.count} or more" if found.is_more else str(found.count)
         shown = f", the newest {len(cases)}" if found.count > len(cases) else ", newest first"
         yield Line(f"{count} matches for {printable(asked)}{shown}; ask about one of them:")
         yield Line("")
-        rows = [self._candidate(case) for case in cases]
+        rows = [self._candidate(case, recipient) for case in cases]
         sizes = widths(rows, self._width)
         yield Line(columns(("when", "ask for", "from", "to", "state"), sizes), "faint")
         for when, name, sender, to, state in rows:
             row = (when, name, sender, cut_name(to, sizes[3]), state)
             yield Line(columns(row, sizes), _look(state))
 
-    def _candidate(self, case: Case) -> tuple[str, str, str, str, str]:
-        row = candidate(case)
+    def _candidate(self, case: Case, recipient: str) -> tuple[str, str, str, str, str]:
+        row = candidate(case, recipient)
         recipients = row["recipients"]
         names = [str(name) for name in recipients] if isinstance(recipients, list) else []
         more = f" +{len(names) - 1}" if len(names) > 1 else ""
@@ -183,6 +189,8 @@ class Writer:
         row = {key: printable(str(value)) for key, value in entry.row.items()}
         is_silent = entry.kind == "refused" and not row["reply"]
         text = _SENTENCES["unsaid" if is_silent else entry.kind].format_map(row)
+        if entry.kind == "session" and not row["helo"]:
+            text = text.removesuffix(", helo ")
         if entry.kind == "session" and row["client_name"]:
             text = text.replace(row["client"], f"{row['client']} ({row['client_name']})", 1)
         if entry.kind == "accepted" and row["origin"] != "0":
@@ -199,6 +207,9 @@ class Writer:
             begun = _STAGES.get(row["stage"], "") if entry.kind == "session_end" else ""
             if row["sender"] or to:
                 yield from self._wrapped(f"from <{row['sender']}>{to}{begun}", _INDENT)
+        if entry.kind in {"refused", "session_end"}:
+            yield from self._new_steps(entry.steps)
+            return
         self._asked.update(entry.steps)
         yield from self._steps(entry.steps)
 
@@ -240,21 +251,24 @@ class Writer:
         if count and repeated:
             yield Line(" " * _INDENT + f"({repeated})", "faint")
 
-    def _verdict(self, verdict: Verdict) -> Iterator[Line]:
+    def _verdict(self, verdict: Verdict, count: int = 1) -> Iterator[Line]:
         name = printable(verdict.recipient.decode("utf-8", "backslashreplace"))
         number = f" (message #{shown_number(verdict.message)})" if verdict.message else ""
+        number = f" ({count} times)" if count > 1 else number
         yield Line(f"{name or 'the session'}: {verdict.state}{number}", _look(verdict.state))
         if verdict.decided is not None:
             step = verdict.decided
             asked = printable(sentence(step.question, step.subject))
             yield from self._field("decided by", f"{asked} {printable(step.answer)}")
             if verdict.place:
-                where = "where" if verdict.state == DELIVERED else "set in"
+                is_file = step.question in _FILED and step.answer != NO
+                where = "where" if is_file else "set in"
                 yield from self._field(where, printable(verdict.place))
-            elif verdict.state == DELIVERED or step.source not in plain(verdict.text):
+            elif verdict.state == DELIVERED or step.source not in printable(plain(verdict.text)):
                 yield from self._field("answer", printable(step.source))
         if verdict.text and verdict.state not in _GOOD:
-            yield from self._field("words", one_line(verdict.text.decode("utf-8", "replace")))
+            words = one_line(verdict.text.decode("utf-8", "backslashreplace"))
+            yield from self._field("words", cut(words, WORDS_TOLD))
         yield from self.advice(verdict.advice)
         yield from self._field("turn", printable(verdict.turn))
         if verdict.next_at:
@@ -338,11 +352,10 @@ def _shorten(entries: list[Entry]) -> tuple[list[Entry], int]:
 
 def _in_order(entries: list[Entry]) -> list[Entry]:
     """Part attempts during which something else happened, so that times only grow."""
-    moments = sorted(entry.at for entry in entries)
+    told = sorted(entries, key=lambda entry: entry.at)
     parted: list[Entry] = []
-    for entry in entries:
-        after = bisect_right(moments, entry.at)
-        is_crossed = after < len(moments) and moments[after] < entry.ended
+    for place, entry in enumerate(told):
+        is_crossed = place + 1 < len(told) and told[place + 1].at < entry.ended
         if entry.kind == "attempt" and is_crossed:
             end: Row = {**entry.row, "kind": "attempt_end", "began_ns": entry.at}
             parted.append(entry._replace(more_steps=(), ended=0))
@@ -350,6 +363,13 @@ def _in_order(entries: list[Entry]) -> list[Entry]:
         else:
             parted.append(entry)
     return sorted(parted, key=lambda entry: entry.at)
+
+
+def _alike(verdict: Verdict) -> tuple[object, ...]:
+    """Refusals of one kind in a session are told once, with their number."""
+    if verdict.message or not verdict.decided:
+        return (id(verdict),)
+    return (verdict.recipient, verdict.state, verdict.text, verdict.decided.question)
 
 
 def _worth_telling(verdicts: list[Verdict]) -> list[Verdict]:

@@ -25,7 +25,7 @@ from glassmail.events.queue import (
 from glassmail.events.smtpd import Refused, SessionEnded
 from glassmail.explain.advice import of_delivery, of_refusal
 from glassmail.explain.connections import of_detour, silent_addresses
-from glassmail.explain.places import place_of
+from glassmail.explain.places import dot_qmail_of, place_of
 from glassmail.explain.remedies import NONE, Advice, advise
 
 DELIVERED = "delivered"
@@ -144,9 +144,10 @@ def judge(case: Case, events: Sequence[AnyEvent]) -> list[Verdict]:
         for message in messages.values()
         for number in range(len(message.accepted.recipients))
     ]
-    verdicts += [_of_refusal(event) for event in events if isinstance(event, Refused)]
-    if not case.message:
-        verdicts += _of_begun(events)
+    begun = _of_begun(events) if not case.message else []
+    refused = [event for event in events if isinstance(event, Refused)]
+    verdicts += [_of_refusal(event) for event in refused if not (begun and _is_silence(event))]
+    verdicts += begun
     if not verdicts and case.message:
         verdicts.append(_without_acceptance(case, events))
     if not verdicts:
@@ -206,7 +207,9 @@ def _never_tried(message: _Message, verdict: Verdict) -> Verdict:
     if message.ended:
         by_hand = {"drop": DROPPED, "bounce": FAILED}.get(message.order)
         turn = _after_failure(message) if by_hand == FAILED else NOBODY
-        return verdict._replace(state=by_hand or UNKNOWN, turn=turn, at=message.ended)
+        advice = advise("by_hand", verb=message.order) if by_hand else NONE
+        state = by_hand or UNKNOWN
+        return verdict._replace(state=state, turn=turn, at=message.ended, advice=advice)
     turn = "the queue's: the first attempt has not begun"
     return verdict._replace(turn=turn, advice=advise("not_attempted"))
 
@@ -223,6 +226,9 @@ def _delivered(message: _Message, verdict: Verdict, steps: Trail) -> Verdict:
     filed = _filed(steps)
     if filed is not None:
         verdict = verdict._replace(decided=filed, place=filed.source)
+    elif did and did.groups() == (b"0", b"0", b"0"):
+        file = dot_qmail_of(steps) or "its .qmail file"
+        return verdict._replace(state=DELIVERED, turn=NOBODY, advice=advise("vanishes", file=file))
     return verdict._replace(state=DELIVERED, turn=NOBODY, advice=detour)
 
 
@@ -234,6 +240,10 @@ def _filed(steps: Trail) -> Step | None:
 
 def _deferred(message: _Message, verdict: Verdict, settled: Settled) -> Verdict:
     if message.ended:
+        if message.order in _ENDING_ORDERS:
+            # The last deferral did not end it: the timeline tells that, the verdict the order.
+            advice = advise("by_hand", verb=message.order)
+            verdict = verdict._replace(text=b"", decided=None, advice=advice, silent=(), place="")
         if message.order == "drop":
             return verdict._replace(state=DROPPED, turn=NOBODY, at=message.ended)
         return verdict._replace(state=FAILED, turn=_after_failure(message), at=message.ended)
@@ -245,6 +255,7 @@ def _deferred(message: _Message, verdict: Verdict, settled: Settled) -> Verdict:
     return verdict._replace(state=WAITING, turn=turn, next_at=settled.retry_at)
 
 
+_ENDING_ORDERS = frozenset({"drop", "bounce"})
 # Remote deliveries that fail because of something here.
 _OURS = frozenset({"route_broken", "mx_is_us", "mx_unknown", "network_unreachable"})
 
@@ -287,6 +298,8 @@ def _of_refusal(event: Refused) -> Verdict:
     decided = event.steps[-1] if event.steps else None
     if event.check == "tls" and not event.reply_code:
         state, turn = NO_MAIL, "the client's: nothing could be said to it, the connection ended"
+    elif not event.reply_code:
+        state, turn = REFUSED, "the client's: it was hung up on without a word"
     elif event.reply_code < 500:
         state, turn = REFUSED_FOR_NOW, "the client's: it was asked to come again"
     else:
@@ -295,6 +308,11 @@ def _of_refusal(event: Refused) -> Verdict:
     advice = of_refusal(event.steps, address, event.reply_code, event.reply)
     place = place_of(decided, event.steps) if decided is not None else ""
     return Verdict(0, address, state, event.reply, decided, turn, 0, event.at, advice, (), place)
+
+
+def _is_silence(event: Refused) -> bool:
+    """Tell whether the client was waited for in vain: what it had begun tells more."""
+    return bool(event.steps) and event.steps[-1].question == "session.patience"
 
 
 _BEGUN = {"rcpt": "client_only_asked", "data": "client_cut_off"}
@@ -310,7 +328,9 @@ def _of_begun(events: Sequence[AnyEvent]) -> list[Verdict]:
         name = "client_silent" if event.how == "timeout" else _BEGUN.get(event.stage, "")
         advice = advise(name) if name else NONE
         text = f"session ended: {event.how}".encode()
-        turn = "the client's: it has the message, and comes again"
+        is_done = event.how == "quit"  # nothing went wrong: it may have wanted no more than that
+        turn = "the client's: " + ("it ended the session itself" if is_done else
+                                   "it has the message, and comes again")  # fmt: skip
         found += [Verdict(0, recipient, NO_MAIL, text, None, turn, 0, event.at, advice)
                   for recipient in event.recipients]  # fmt: skip
     return found

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,14 @@ CHANGES = [
 ]
 
 
+def undoing(command, root):
+    """The words of a `glass` command without the site, which `run` names."""
+    words = shlex.split(command)
+    at = words.index("--root")
+    assert words[at + 1] == root
+    return [*words[1:at], *words[at + 2 :]]
+
+
 @pytest.mark.covers("glass/user quota", "glass/alias set", "glass/alias remove")
 @pytest.mark.parametrize("words", CHANGES, ids=" ".join)
 def test_what_was_done_can_be_undone(root, run, words):
@@ -92,9 +101,7 @@ def test_what_was_done_can_be_undone(root, run, words):
     for command in told["undo"]:
         arguments = shlex.split(command)
         if arguments[0] == "glass":
-            at = arguments.index("--root")
-            assert arguments[at + 1] == root
-            run(*arguments[1:at], *arguments[at + 2 :])
+            run(*undoing(command, root))
         else:  # the domain's line of control/locals
             assert (arguments[0], arguments[2]) == ("echo", ">>")
             with open(arguments[3], "a") as file:
@@ -297,11 +304,17 @@ def test_a_domain_whose_directory_is_a_link(root, run, tmp_path):
 
 
 def test_a_foreign_directory_stays(root, run, tmp_path):
-    run("user", "set", "bob@example.test", "--dir", str(tmp_path / "bob"))
+    run("user", "set", "bob@example.test", "--dir", str(tmp_path / "bob"), "--comment", "B B")
+    shutil.rmtree(Path(root, "domains/example.test/bob"))
     (tmp_path / "bob").mkdir()
-    assert "stays where it is" in run("user", "remove", "bob@example.test")
+    before = account(root, b"bob")
+    removed = run("user", "remove", "bob@example.test", "--purge", "--json")
+    assert "stays where it is" in removed
     assert (tmp_path / "bob").exists()
     assert account(root, b"bob") is None
+    for command in rows(removed)[0]["undo"]:
+        run(*undoing(command, root))
+    assert account(root, b"bob") == before
     assign = Path(root, "users/assign")
     assign.write_bytes(assign.read_bytes().replace(b"/domains/example2.test:", b"/domains:"))
     assert "it stays where it is" in run("domain", "remove", "example2.test")
@@ -326,6 +339,40 @@ def test_a_directory_in_the_way(root, run):
     assert "is there already, perhaps with mail" in run("domain", "add", "fresh.test", code=1)
     run("domain", "add", "fresh.test", "--from", f"{root}/domains/fresh.test")
     assert "fresh.test" in Path(root, "control/rcpthosts").read_text()
+
+
+@pytest.mark.parametrize("source", ["nowhere", "domains", "file"])
+def test_a_domain_that_cannot_be_brought_back_holds_up_nobody(root, run, source):
+    Path(root, "file").touch()
+    before = tree(root)
+    told = run("domain", "add", "back.test", "--from", f"{root}/{source}", code=1)
+    assert f"{root}/" in told
+    assert {name: data for name, data in tree(root).items() if "/.new." not in name} == before
+    run("domain", "add", "other.test")
+
+
+@pytest.mark.parametrize("what", ["domain", "user"])
+def test_a_mount_point_stays_where_it_is(root, run, monkeypatch, what):
+    path = f"{root}/domains/example.test" + ("/tammy" if what == "user" else "")
+    monkeypatch.setattr(os.path, "ismount", lambda asked: asked == path)
+    name = "tammy@example.test" if what == "user" else "example.test"
+    before = state(root)
+    told = run(what, "remove", name, "--json")
+    assert f"{path} is a mount point: it stays where it is" in told
+    assert Path(path).is_dir()
+    for command in rows(told)[0]["undo"]:
+        run(*undoing(command, root))
+    assert state(root) == before
+
+
+def test_a_domain_of_which_nothing_is_left_holds_up_nobody(root, run):
+    task = {"do": "add", "domain": "gone.test", "directory": f"{root}/domains/gone.test",
+            "uid": str(os.getuid()), "gid": str(os.getgid()), "staged": f"{root}/domains/.new.x.1",
+            "account": ""}  # fmt: skip
+    Path(root, "users", ".glass-pending").write_text(json.dumps(task))
+    assert "its directory is gone" in run("domain", "add", "other.test")
+    assert not Path(root, "users", ".glass-pending").exists()
+    assert "gone.test" not in Path(root, "users", "assign").read_text()
 
 
 def test_where_no_site_is(tmp_path):

@@ -1,5 +1,6 @@
 """Completion in the real shells: bash, zsh and fish."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ SOURCE = Path(__file__).resolve().parents[3] / "src"
 BASH = """
 source <(glass completion bash)
 COMP_WORDS=({words}) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+COMP_LINE="{words}" COMP_POINT=${{#COMP_LINE}}
 _glass_completion glass && printf '%s\\n' "${{COMPREPLY[@]}}"
 """
 FISH = """
@@ -82,6 +84,38 @@ def test_what_a_shell_offers(environment, shell):
         )  # fmt: skip
         offered = [line.strip().partition(":")[0] for line in done.stdout.splitlines()]
         assert wanted in offered, (shell, typed, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [("glass user show tammy@exa", "user show tammy@example.test"),
+     ("glass alias show sales@", "alias show sales@example.test"),
+     ("glass alias add new@example.test bob@exa", "alias add new@example.test bob@example.test"),
+     ("glass user set tammy@example.test --comment 'A B' --quo",
+      "user set tammy@example.test --comment A B --quota"),
+     ("glass domain sho", "domain show")],
+)  # fmt: skip
+def test_what_stands_on_the_line_after_the_tab_key(environment, tmp_path, typed, wanted):
+    # bash parts words at an @ by itself, which is not to be seen with words that are given to it.
+    rules = tmp_path / "rules"
+    rules.write_text('source <(glass completion bash)\nglass() { echo "<$*>"; }\n')
+    leader, follower = os.openpty()
+    shell = subprocess.Popen(
+        ["bash", "--noprofile", "--rcfile", rules, "-i"], env={**environment, "TERM": "dumb"},
+        stdin=follower, stdout=follower, stderr=follower, start_new_session=True,
+    )  # fmt: skip
+    os.close(follower)
+    try:
+        os.write(leader, f"{typed}\t\nexit\n".encode())
+        said = b""
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while data := os.read(leader, 65_536):
+                said += data
+        assert f"<{wanted}>".encode() in said
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(leader)
 
 
 def test_without_a_site_nothing_is_offered(environment):

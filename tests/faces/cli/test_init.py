@@ -43,6 +43,21 @@ def test_what_it_prints(run, tmp_path):
     assert (tmp_path / "site" / "control" / "listen").read_text() == "smtp 127.0.0.1:2525\n"
 
 
+def test_ports_that_nobody_named_are_told(run):
+    done = run("--host", "mx.example.test")
+    assert "it will listen at (control/listen): smtp 127.0.0.1:2525, submission " in done.output
+
+
+def test_a_closed_directory_is_told_with_a_way_out(run, monkeypatch):
+    def refuse(*_arguments):
+        raise PermissionError(13, "Permission denied", "/closed")
+
+    monkeypatch.setattr("glassmail.admin.site_layout.build", refuse)
+    done = run(*FULL)
+    assert done.exit_code == 1
+    assert "/closed: Permission denied: choose a directory of yours by --root" in done.output
+
+
 def test_json(run, tmp_path):
     record = json.loads(run(*FULL, "--json").output)
     assert record["root"] == str(tmp_path / "site")
@@ -78,3 +93,4 @@ def test_a_site_is_not_made_twice(run):
     again = run(*FULL)
     assert again.exit_code == 1
     assert "holds a site already; nothing was changed" in again.output
+    assert "edit the files in control/ (`glass settings list` tells which)" in again.output

@@ -49,6 +49,11 @@ def test_get(site):
     )
     told = say("get", "--root", site, "MFCHECK").output
     assert told == "no rule of control/tcp.smtp sets MFCHECK; default: control/mfcheck\n"
+    (site / "control" / "tcp.smtp").write_text('10.0-1.:allow,SMTPAUTH="x"\n:deny\n')
+    assert say("get", "--root", site, "tcp.smtp").output == (
+        'control/tcp.smtp:1 10.0-1.:allow,SMTPAUTH="x"\ncontrol/tcp.smtp:2 :deny\n'
+    )
+    assert "glass settings variables" in say("doc", "tcp.smtp").stderr
     (site / "control" / "tcp.smtp").write_text("1.2.3.4:allowed\n")
     assert "control/tcp.smtp:1" in say("get", "--root", site, "MFCHECK").output
 

@@ -1,8 +1,13 @@
 """`glass why` and `glass log` on the files of a stopped site."""
 
+import errno
 import json
 import os
+import shutil
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -10,6 +15,7 @@ from click.testing import CliRunner
 from glassmail.core.formats.tai64n import label
 from glassmail.core.model import code as codes
 from glassmail.events import codec
+from glassmail.explain import log_lines
 from glassmail.faces.cli.log import log
 from glassmail.faces.cli.why import why
 from glassmail.store.history.writer import History
@@ -30,6 +36,7 @@ def root(tmp_path):
     event = refused(NOON, code=2000)
     history.add_events(codec.encode([event]), [event])
     history.close()
+    (tmp_path / "control").mkdir()
     directory = LogDirectory(str(tmp_path / "log" / "send"), 4_096, 5, clock=lambda: now)
     directory.write([label(NOON + n * S) + b" end msg %d\n" % n for n in range(5)])
     directory.close()
@@ -134,6 +141,9 @@ def test_what_cannot_be_read_is_exit_3(root):
     done = run(why, "--root", os.path.join(root, "nowhere"), "a@b")
     assert done.exit_code == 3
     assert "no such site" in done.stderr
+    done = run(why, "--root", os.path.join(root, "log"), "a@b")  # a directory, but no site
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert "no such site: name it by --root" in done.stderr
     path = os.path.join(root, "history", "2026-11-20.db")
     with open(path, "wb") as file:
         file.write(b"garbage " * 1_000)
@@ -167,9 +177,36 @@ def test_log_grep(root):
     done = run(log, "grep", *words)
     assert done.stdout == "2026-11-20 12:00:02.000 end msg 2\n"
     assert run(log, "grep", "--root", root, "-e", "(").exit_code == 2
+    assert "PATTERN '[': " in run(log, "grep", "--root", root, "-e", "[").stderr
+
+
+@pytest.mark.parametrize("words", [("tail", "-n", "9999"), ("grep", "msg")])
+def test_a_reader_that_has_enough_is_no_trouble(root, words):
+    path = Path(root) / "log" / "send" / "current"
+    path.write_bytes(path.read_bytes() * 4_000)  # more than a pipe holds
+    command = [sys.executable, "-m", "glassmail.faces.cli", "log", *words, "--root", str(root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(30) == 0
 
 
 def test_a_log_that_is_not_there_is_exit_3(root):
     done = run(log, "tail", "--root", os.path.join(root, "nowhere"))
     assert done.exit_code == 3
-    assert "ask as root or as the owner of the logs" in done.stderr
+    assert "no such site: name it by --root" in done.stderr
+    shutil.rmtree(Path(root) / "log" / "send")
+    done = run(log, "tail", "--root", root)
+    assert done.exit_code == 3
+    assert "the server makes it when it starts (glass serve)" in done.stderr
+
+
+def test_a_log_that_is_closed_to_the_caller_names_who_may_read_it(root, monkeypatch):
+    def refuse(*_arguments):
+        raise PermissionError(errno.EACCES, "Permission denied", "log/send")
+
+    monkeypatch.setattr(log_lines, "last", refuse)
+    done = run(log, "tail", "--root", root)
+    assert done.exit_code == 3
+    assert "log/send: Permission denied: ask as root or as the owner of the logs" in done.stderr

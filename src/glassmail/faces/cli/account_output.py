@@ -20,7 +20,6 @@ from glassmail.store.account_writer import AccountChangeError
 from glassmail.store.control import ControlError
 from glassmail.store.edit import EditError
 
-root_option = click.option("--root", metavar="DIR", help="the site (default: $GLASSMAIL_ROOT)")
 json_option = click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
 GAP = "  "
 CLOSED = os.strerror(errno.EACCES)

@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from glassmail.admin.requests import RequestError, ask
+from glassmail.faces.cli.root_option import root_option
 from glassmail.settings.place import Place, find_root
 
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_root = click.option("--root", metavar="DIR", help="the site (default: $GLASSMAIL_ROOT)")
+_root = root_option
 _json = click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
 
 

@@ -12,6 +12,7 @@ import click
 from glassmail.admin import doctor, start_checks
 from glassmail.admin.reload import supervisor_pid, supervisor_status
 from glassmail.daemons.supervisor.process import CANNOT_START
+from glassmail.faces.cli.root_option import root_option
 from glassmail.settings.place import Place, find_root
 
 STOP_WITHIN_S = 120.0
@@ -20,7 +21,7 @@ LOOK_AGAIN_S = 0.05
 
 __all__ = ["reload", "restart", "stop", "supervisor_pid"]
 
-_root = click.option("--root", metavar="DIR", help="the site (default: $GLASSMAIL_ROOT)")
+_root = root_option
 
 
 @click.command()

@@ -9,6 +9,7 @@ import click
 
 from glassmail.admin.doctor import AREAS, Finding, Weight, examine
 from glassmail.explain.steps import printable
+from glassmail.faces.cli.root_option import root_option
 from glassmail.settings.place import Place, find_root
 
 _WIDTH = 80
@@ -16,7 +17,7 @@ _EXIT = {Weight.FAULT: 1, Weight.UNKNOWN: 3}  # the first of them that was found
 
 
 @click.command()
-@click.option("--root", metavar="DIR", help="the site (default: $GLASSMAIL_ROOT)")
+@root_option
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
 @click.option("--one-user", is_flag=True, help="the site is served with --one-user")
 def doctor(root: str | None, *, as_json: bool, one_user: bool) -> None:

@@ -22,8 +22,9 @@ from glassmail.core.formats.domain_limits import SERVICES, Limits
 from glassmail.core.formats.quota import QuotaError
 from glassmail.faces.cli import account_completion as completion
 from glassmail.faces.cli import account_output as output
-from glassmail.faces.cli.account_output import json_option, refusals, root_option
+from glassmail.faces.cli.account_output import json_option, refusals
 from glassmail.faces.cli.domain_convert import convert
+from glassmail.faces.cli.root_option import root_option
 from glassmail.store.account_writer import Domain
 
 HEADINGS = ("domain", "alias of", "mailboxes", "mail for nobody")

@@ -11,10 +11,10 @@ from glassmail.faces.cli.account_output import (
     json_option,
     refusals,
     report,
-    root_option,
     shown,
     site_at,
 )
+from glassmail.faces.cli.root_option import root_option
 from glassmail.store.account_writer import Domain
 
 WAYS = (converting.DATABASE, converting.FILES)

@@ -36,7 +36,8 @@ RANDOM_PASSWORD_BYTES = 12
               "are, as in /var/qmail: control, users, alias, and vpopmail's domains.")  # fmt: skip
 @click.option("--one-user", is_flag=True, help="Run everything as the caller; without root always.")
 @click.option("--user", "users", multiple=True, metavar="ROLE=USER[:GROUP]",
-              help="Run smtpd, queue, remote, keeper, log or alias as this user.")  # fmt: skip
+              help="Run smtpd, queue, remote, keeper, log or alias as this user, which must be "
+              "there.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def init(  # noqa: PLR0913, PLR0917 (click hands over one argument per option)
     root: str | None,
@@ -56,7 +57,8 @@ def init(  # noqa: PLR0913, PLR0917 (click hands over one argument per option)
     \b
     glass init --root /srv/mail --host mx.example.com --mailbox tammy@example.com
 
-    A site that exists is never changed. As root, the system users that are missing are made.
+    A site that exists is never changed. As root, those of qmail's system users that are missing
+    are made.
 
     \b
     glass init --root /var/lib/glassmail --from /var/qmail
@@ -213,6 +215,9 @@ def _print(plan: Plan, made: Made, invented: dict[str, str], *, as_json: bool) -
     click.echo(f"{plan.root}: the site of {plan.host.decode('utf-8', 'replace')} is made")
     for sentence in made.users:
         click.echo(f"made {sentence}")
+    if not plan.listeners:
+        chosen = making.checked_listeners((), is_one_user=plan.is_one_user)
+        click.echo(f"it will listen at (control/listen): {', '.join(chosen)}")
     for address, password in invented.items():
         click.echo(f"password of {address}: {password}")
     click.echo("\nPublish these DNS records:")

@@ -1,5 +1,6 @@
 """`glass log`: look into the text logs (`send`, `smtpd`, `serve`, `records`)."""
 
+import os
 import re
 import sys
 import time
@@ -10,6 +11,7 @@ from typing import Any
 import click
 
 from glassmail.core.model import code as trace_code
+from glassmail.core.model.system_errors import words_of
 from glassmail.events.case import Query
 from glassmail.events.line_filter import STATES, Line, LineFilter, Wanted
 from glassmail.events.text_log import ALL_LOGS, LOGS, SEND, SMTPD
@@ -18,7 +20,8 @@ from glassmail.explain.moments import MomentError, parse_moment
 from glassmail.explain.why import CannotTellError, ask_history
 from glassmail.faces.cli.log_history import forget, import_
 from glassmail.faces.cli.log_view import COLOURS, View
-from glassmail.settings.place import DEFAULT_ROOT, ROOT_VARIABLE, Place, find_root
+from glassmail.faces.cli.root_option import root_option
+from glassmail.settings.place import Place, find_root
 
 FOLLOW_S = 0.25
 EXIT_NOTHING, EXIT_CANNOT_TELL = 1, 3
@@ -26,9 +29,7 @@ UNTIL_ALWAYS = 2**62
 
 _Command = Callable[..., None]
 
-_root = click.option(
-    "--root", metavar="DIR", help=f"The site; else ${ROOT_VARIABLE}, else {DEFAULT_ROOT}."
-)
+_root = root_option
 
 
 def _shared(command: _Command) -> _Command:
@@ -105,7 +106,7 @@ def tail(
     except KeyboardInterrupt:
         return
     except OSError as error:
-        _cannot_tell(error)
+        _cannot_tell(place, error)
 
 
 @log.command("grep")
@@ -129,7 +130,7 @@ def grep(
             re.IGNORECASE if ignore_case else 0,
         )
     except re.error as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(f"PATTERN {pattern!r}: {error}") from error
     place = Place(find_root(root))
     wanted, since, until = _wanted(more)
     chosen = LineFilter(wanted)
@@ -142,7 +143,7 @@ def grep(
                     count += 1
                     view.write(line)
     except OSError as error:
-        _cannot_tell(error)
+        _cannot_tell(place, error)
     sys.exit(0 if count else EXIT_NOTHING)
 
 
@@ -171,7 +172,7 @@ def session(what: str, root: str | None, **more: Any) -> None:  # noqa: ANN401 -
         click.echo(f"glass log: {error}", err=True)
         sys.exit(EXIT_CANNOT_TELL)
     except OSError as error:
-        _cannot_tell(error)
+        _cannot_tell(place, error)
     if not count:
         click.echo(f"glass log: no line that is kept tells of {what}: glass why {what!r} asks the "
                    "history", err=True)  # fmt: skip
@@ -240,11 +241,19 @@ def _view(names: tuple[str, ...], more: dict[str, Any]) -> View:
     return View(names, colour=more["colour"], as_json=more["as_json"], raw=more["raw"])
 
 
-def _cannot_tell(error: OSError) -> None:
-    reason = error.strerror or str(error)
-    click.echo(
-        f"glass log: {error.filename}: {reason}: ask as root or as the owner of the logs", err=True
-    )
+def _cannot_tell(place: Place, error: OSError) -> None:
+    if isinstance(error, BrokenPipeError):
+        raise error  # whoever read it (`head`, `less`) has enough: faces.cli.main ends quietly
+    reason = words_of(error)
+    if error.filename is None:  # not a log: what is written here cannot be written
+        told = reason
+    elif not isinstance(error, FileNotFoundError):
+        told = f"{error.filename}: {reason}: ask as root or as the owner of the logs"
+    elif os.path.isdir(place.control):
+        told = f"{error.filename}: no such log: the server makes it when it starts (glass serve)"
+    else:
+        told = f"{place.root}: no such site: name it by --root"
+    click.echo(f"glass log: {told}", err=True)
     sys.exit(EXIT_CANNOT_TELL)
 
 

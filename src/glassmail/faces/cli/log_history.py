@@ -15,13 +15,13 @@ from glassmail.admin.log_history import (
 from glassmail.events.fields import time_of
 from glassmail.explain.moments import show_moment
 from glassmail.explain.steps import printable
-from glassmail.settings.place import DEFAULT_ROOT, ROOT_VARIABLE, Place, find_root
+from glassmail.faces.cli.live_screen import counted
+from glassmail.faces.cli.root_option import root_option
+from glassmail.settings.place import Place, find_root
 
 EXIT_NOTHING = 1
 
-_root = click.option(
-    "--root", metavar="DIR", help=f"The site; else ${ROOT_VARIABLE}, else {DEFAULT_ROOT}."
-)
+_root = root_option
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
@@ -59,7 +59,8 @@ def import_(
         row = done._asdict() | {"name": name, "first": _time(done.first), "last": _time(done.last)}
         click.echo(json.dumps(row))
     else:
-        click.echo(f"{done.lines} lines read, {done.known} of them known, {done.events} events")
+        read, events = counted(done.lines, "line"), counted(done.events, "event")
+        click.echo(f"{read} read, {done.known} of them known, {events}")
         if done.events:
             first, last = show_moment(done.first), show_moment(done.last)
             days = f"{done.days} day{'' if done.days == 1 else 's'}"
@@ -98,8 +99,8 @@ def forget(address: str, root: str | None, *, yes: bool, as_json: bool) -> None:
         click.echo(json.dumps(done._asdict()))
     else:
         click.echo(
-            f"forgotten in {done.records} records of {done.days} days, "
-            f"and {done.lines} times in {done.files} text logs"
+            f"forgotten in {counted(done.records, 'record')} of {counted(done.days, 'day')}, and "
+            f"{counted(done.lines, 'time')} in {counted(done.files, 'text log')}"
         )
     sys.exit(0 if done.records or done.lines else EXIT_NOTHING)
 

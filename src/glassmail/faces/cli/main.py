@@ -1,7 +1,9 @@
 """The command `glass`: a group whose verbs are imported only when they are called."""
 
 import importlib
+import os
 import sys
+from typing import Any
 
 import click
 
@@ -45,6 +47,27 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; of a misspelt one, say which may be meant."""
+        if args[0] not in VERBS and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], VERBS, 1)
+            if near:
+                ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 -- as click has it
+        """Run the verb; a reader of its output that goes away (`| head`) is no fault."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # The interpreter would try to write the rest as it ends, and complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ctx.exit(0)
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="glassmail", prog_name="glass")
@@ -58,9 +81,4 @@ def glass() -> None:
 
 def main() -> None:
     """Run `glass`; every way out is an exit status (0, 1, 2 usage, 3 cannot tell, 111)."""
-    try:
-        glass(prog_name="glass")  # however it was started; shells complete by this name
-    except BrokenPipeError:
-        # The reader of our output went away (`glass queue list | head`): that is not a fault.
-        sys.stderr.close()
-        sys.exit(0)
+    glass(prog_name="glass")  # however it was started; shells complete by this name

@@ -13,11 +13,28 @@ from glassmail.admin.requests import RequestError, ask, pages
 from glassmail.explain.queue_words import status_line
 from glassmail.faces.cli import live_screen, queue_view, status_view
 from glassmail.faces.cli.json_line import json_line
+from glassmail.faces.cli.root_option import root_option
 from glassmail.settings.place import Place, find_root
 
 PAGE = 500
+DIGITS_MAX = 18
 
-_root = click.option("--root", metavar="DIR", help="the site (default: $GLASSMAIL_ROOT)")
+
+class _Number(click.ParamType[int]):
+    """A message's number, as the list shows it (#26) or bare."""
+
+    name = "number"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        digits = value.removeprefix("#")
+        if not (digits.isascii() and digits.isdigit()) or len(digits) > DIGITS_MAX:
+            self.fail(f"{value!r} is not the number of a message (26, or '#26')", param, ctx)
+        return int(digits)
+
+
+_root = root_option
 _json = click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
 
 
@@ -131,7 +148,7 @@ def _top(place: Place, count: int) -> Iterator[str]:
 @queue.command()
 @_root
 @_json
-@click.argument("message", type=int)
+@click.argument("message", type=_Number())
 def show(root: str | None, message: int, *, as_json: bool) -> None:
     """Show one message: its recipients, what happened, its header."""
     place = Place(find_root(root))
@@ -147,7 +164,7 @@ def show(root: str | None, message: int, *, as_json: bool) -> None:
 def _verb(name: str, about: str) -> None:
     @queue.command(name, help=about)
     @_root
-    @click.argument("messages", type=int, nargs=-1, required=True)
+    @click.argument("messages", type=_Number(), nargs=-1, required=True)
     def change(root: str | None, messages: tuple[int, ...]) -> None:
         place = Place(find_root(root))
         for message in messages:
@@ -224,13 +241,15 @@ def _tell_findings(found: Check, *, as_json: bool) -> None:
 def _tell_state(found: Check, *, as_json: bool) -> None:
     if as_json:
         row = {"findings": len(found.findings), "complete": found.is_complete,
-               "messages": found.messages}  # fmt: skip
+               "messages": found.messages, "handed_in": found.handed_in}  # fmt: skip
         click.echo(json_line(row))
         return
     if not found.is_complete:
         click.echo("the database was not looked at: the running server owns it (glass stop first)")
     elif not found.findings:
-        click.echo(f"the queue is whole: {found.messages} messages")
+        messages = live_screen.counted(found.messages or 0, "message")
+        waiting = f", and {found.handed_in:,} handed in, waiting for a server"
+        click.echo(f"the queue is whole: {messages}{waiting if found.handed_in else ''}")
 
 
 def _rows(place: Place, call: Callable[[], Iterator[dict[str, Any]]]) -> Iterator[dict[str, Any]]:

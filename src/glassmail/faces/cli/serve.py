@@ -11,6 +11,7 @@ from glassmail.admin import start_checks
 from glassmail.core.formats import listen
 from glassmail.daemons.supervisor.child import Main
 from glassmail.daemons.supervisor.process import CANNOT_START, ServeError, Supervisor
+from glassmail.faces.cli.root_option import root_option
 from glassmail.settings.place import Place, find_root
 from glassmail.store import gate_state
 from glassmail.store.control import Snapshot
@@ -31,7 +32,7 @@ STANDARD_ERROR = 2
 
 
 @click.command()
-@click.option("--root", metavar="DIR", help="the site (default: $GLASSMAIL_ROOT)")
+@root_option
 @click.option("--one-user", is_flag=True, help="run everything as the caller")
 def serve(root: str | None, *, one_user: bool) -> None:
     """Run the server in the foreground; prints `ready` when every port answers."""

@@ -7,16 +7,18 @@ from dataclasses import asdict
 
 import click
 
-from glassmail.core.formats.tcp_rules import TcpRulesError, parse
+from glassmail.core.formats.tcp_rules import TcpRules, TcpRulesError, parse
 from glassmail.core.model.redaction import safe_setting
+from glassmail.faces.cli.root_option import root_option
 from glassmail.settings.control_files import SETTINGS
 from glassmail.settings.place import Place, find_root
 from glassmail.settings.registry import Kind, Setting
 from glassmail.settings.variables import VARIABLES
 from glassmail.store.control import ControlError, Snapshot, read_file, take_snapshot
 
-_root = click.option("--root", metavar="DIR", help="the site (default: $GLASSMAIL_ROOT)")
+_root = root_option
 _json = click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
+RULES = "tcp.smtp"
 SHOWN = 57  # with mark and name: 80 columns
 
 
@@ -59,10 +61,15 @@ def variables(*, as_json: bool) -> None:
 def get(root: str | None, name: str) -> None:
     """Print the value in force, default included; of a variable, the rules that set it.
 
-    Passwords in it are hidden.
+    Of tcp.smtp, which is no setting, its rules. Passwords are hidden.
     """
     if name in VARIABLES:
         _rules_with(name, Place(find_root(root)))
+        return
+    if name.removeprefix("control/") == RULES:
+        rules = _rules(Place(find_root(root))).rules.values()
+        for source in dict.fromkeys(rule.source for rule in rules):  # a range has many keys
+            click.echo(source)
         return
     click.echo(_value(_find(name), _snapshot(root)))
 
@@ -95,15 +102,9 @@ def doc(name: str) -> None:
 
 def _rules_with(name: str, place: Place) -> None:
     """Print each rule for clients that sets a variable."""
-    try:
-        data = read_file(place.tcp_rules) or b""
-        rules = parse(data, "control/tcp.smtp")
-    except (ControlError, TcpRulesError) as error:
-        click.echo(f"glass settings: {error}", err=True)
-        sys.exit(3)
     told = dict.fromkeys(
         rule.source
-        for rule in rules.rules.values()
+        for rule in _rules(place).rules.values()
         if any(variable == name.encode("ascii") for variable, _value in rule.environment)
     )
     for source in told:
@@ -112,8 +113,20 @@ def _rules_with(name: str, place: Place) -> None:
         click.echo(f"no rule of control/tcp.smtp sets {name}; default: {VARIABLES[name].default}")
 
 
+def _rules(place: Place) -> TcpRules:
+    try:
+        return parse(read_file(place.tcp_rules) or b"", f"control/{RULES}")
+    except (ControlError, TcpRulesError) as error:
+        click.echo(f"glass settings: {error}", err=True)
+        sys.exit(3)
+
+
 def _find(name: str) -> Setting:
     setting = SETTINGS.get(name.removeprefix("control/"))
+    if setting is None and name.removeprefix("control/") == RULES:
+        click.echo(f"glass settings: control/{RULES} holds rules for clients; what they can set: "
+                   "glass settings variables", err=True)  # fmt: skip
+        sys.exit(2)
     if setting is None:
         click.echo(f"glass settings: there is no setting {name}; glass settings list", err=True)
         sys.exit(2)

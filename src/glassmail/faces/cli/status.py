@@ -14,13 +14,14 @@ from glassmail.explain.queue_words import load_words, status_line
 from glassmail.faces.cli import status_view
 from glassmail.faces.cli.json_line import json_line
 from glassmail.faces.cli.live_screen import counted, fit, short_span, show, width, wrapped
+from glassmail.faces.cli.root_option import root_option
 from glassmail.settings.place import Place, find_root
 
 WATCH_S = 2.0
 
 
 @click.command()
-@click.option("--root", metavar="DIR", help="the site (default: $GLASSMAIL_ROOT)")
+@root_option
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
 @click.option("-w", "--watch", is_flag=True, help="Draw it again every two seconds; of the "
               "processes only those that died are named.")

@@ -9,6 +9,7 @@ import click
 
 from glassmail.admin.requests import RequestError, follow
 from glassmail.faces.cli.block import seconds_of
+from glassmail.faces.cli.root_option import root_option
 from glassmail.settings.place import Place, find_root
 
 
@@ -17,7 +18,7 @@ from glassmail.settings.place import Place, find_root
 @click.option("--for", "seconds", callback=seconds_of, default="10m", help="how long (10m)")
 @click.option("--bodies", is_flag=True, help="show messages, too")
 @click.option("--passwords", is_flag=True, help="show what AUTH sends, too")
-@click.option("--root", metavar="DIR", help="the site (default: $GLASSMAIL_ROOT)")
+@root_option
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
 def tap(
     root: str | None, who: str, seconds: int, *, bodies: bool, passwords: bool, as_json: bool

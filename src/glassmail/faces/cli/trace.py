@@ -17,10 +17,11 @@ from glassmail.core.formats.listen import SERVICES
 from glassmail.explain.instructions import State
 from glassmail.explain.remedies import Advice
 from glassmail.explain.session import SessionQuestion, Stage, trace_session
-from glassmail.explain.steps import printable, shown, step_row, step_text
+from glassmail.explain.steps import WIDTH, printable, shown, step_row, step_text
 from glassmail.explain.trace import Hop, Inquiry, Trace, trace_address
 from glassmail.faces.cli import account_completion as completion
-from glassmail.settings.place import DEFAULT_ROOT, ROOT_VARIABLE, Place, find_root
+from glassmail.faces.cli.root_option import root_option
+from glassmail.settings.place import Place, find_root
 from glassmail.store.control import ControlError
 
 _EXIT = {State.FINE: 0, State.PROBLEM: 1, State.UNKNOWN: 3}
@@ -28,9 +29,7 @@ _EXIT = {State.FINE: 0, State.PROBLEM: 1, State.UNKNOWN: 3}
 
 @click.command("trace")
 @click.argument("address", required=False, shell_complete=completion.all_addresses)
-@click.option(
-    "--root", metavar="DIR", help=f"The site; else ${ROOT_VARIABLE}, else {DEFAULT_ROOT}."
-)
+@root_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.option("--dns/--no-dns", default=True, help="Ask DNS where remote mail goes (default).")
 @click.option(
@@ -65,7 +64,7 @@ def trace(
     --tls, --helo, --auth, --from and --rcpt are its commands (--from is empty when only --rcpt
     is given).
 
-    Exit status: 0 fine, 1 a problem was found, 3 cannot tell (the reason is said).
+    Exit status: 0 fine, 1 a problem was found, 2 wrong usage, 3 cannot tell (the reason is said).
     """
     place = Place(find_root(root))
     given = context.params
@@ -80,7 +79,7 @@ def trace(
         if not os.path.isdir(place.control):
             raise FileNotFoundError(f"{place.control}: no such directory: name the site by --root")
         inquiry = Inquiry(dns=dns or probe, probe=probe)
-        found = trace_address(place, os.fsencode(address), inquiry)
+        found = trace_address(place, os.fsencode(_bare(address)), inquiry)
     except (ControlError, DaemonsError, DnsServersError, OSError) as error:
         click.echo(f"glass trace: {printable(str(error))}", err=True)
         is_closed = isinstance(error, PermissionError | FileNotFoundError) or isinstance(
@@ -92,14 +91,20 @@ def trace(
     sys.exit(_EXIT[found.state])
 
 
+def _bare(address: str) -> str:
+    """Take the brackets and blanks away that an address is pasted with."""
+    address = address.strip()
+    return address[1:-1] if address.startswith("<") and address.endswith(">") else address
+
+
 def _trace_client(place: Place, given: dict[str, Any], *, as_json: bool) -> int:
     try:
-        ipaddress.ip_address(given["client"])
+        client = str(ipaddress.ip_address(given["client"].partition("%")[0]))
     except ValueError as error:
         raise click.UsageError(f"--client {given['client']}: not a numeric address") from error
     sender = "" if given["sender"] is None and given["recipients"] else given["sender"]
     asked = SessionQuestion(
-        os.fsencode(given["client"]),
+        client.encode("ascii"),
         given["service"],
         None if given["helo"] is None else os.fsencode(given["helo"]),
         None if sender is None else os.fsencode(sender),
@@ -140,15 +145,14 @@ def session_text(stages: Sequence[Stage]) -> Iterator[str]:
         bracketed = f"<{argument}>" if stage.name in ("mail", "rcpt") else argument
         yield f"{_COMMANDS[stage.name]} {bracketed}".rstrip()
         yield from step_text(stage.steps, indent=2)
-        silence = "hung up on without a word"
+        silence = "hung up on without a word" if stage.is_refused else "none; the handshake"
         if stage.is_open:
             silence = "cannot be told" if stage.name == "auth" else "depends on the program"
         yield f"  reply: {shown(stage.reply) or silence}"
         if stage.decided_by:
             yield f"  decided by: the check {stage.decided_by}"
         if stage.advice.id:
-            yield from wrap(f"  remedy: {printable(stage.advice.sentence)}", 80,
-                            subsequent_indent="    ", break_on_hyphens=False)  # fmt: skip
+            yield from _wrapped(f"remedy: {printable(stage.advice.sentence)}", "  ")
     yield ""
     yield f"decision: {_decision(stages)}"
 
@@ -191,11 +195,17 @@ def text_lines(found: Trace) -> Iterator[str]:
             yield ""
             yield f"forwarded by {shown(hop.chain[-1])} to {shown(hop.address)}:"
         yield from step_text(hop.steps)
-        yield f"decision: {printable(hop.decision)}"
+        yield from _wrapped(f"decision: {printable(hop.decision)}")
         for warning in hop.warnings:
-            yield f"warning: {printable(warning_text(warning))}"
+            yield from _wrapped(f"warning: {printable(warning_text(warning))}")
         if hop.remedy:
-            yield f"remedy: {printable(hop.remedy)}"
+            yield from _wrapped(f"remedy: {printable(hop.remedy)}")
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    """Break a sentence at blanks alone: a path or command that is broken cannot be copied."""
+    return wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ",
+                break_on_hyphens=False, break_long_words=False)  # fmt: skip
 
 
 def json_lines(found: Trace) -> Iterator[str]:

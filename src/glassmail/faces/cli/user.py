@@ -14,7 +14,8 @@ from glassmail.admin.site import Site
 from glassmail.core.formats.vpasswd import Account
 from glassmail.faces.cli import account_completion as completion
 from glassmail.faces.cli import account_output as output
-from glassmail.faces.cli.account_output import json_option, refusals, root_option
+from glassmail.faces.cli.account_output import json_option, refusals
+from glassmail.faces.cli.root_option import root_option
 from glassmail.store.account_writer import Domain
 
 HEADINGS = ("address", "quota", "used", "full", "last login", "rights")

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 
 import click
 
+from glassmail.core.model.system_errors import words_of
 from glassmail.explain.moments import MomentError, parse_moment
-from glassmail.explain.question import Limits, Question, QuestionError, understand
+from glassmail.explain.question import Limits, Question, QuestionError, Reading, understand
 from glassmail.explain.steps import WIDTH, printable
 from glassmail.explain.why import Answer, CannotTellError, answer
 from glassmail.explain.why_rows import (
@@ -23,7 +24,8 @@ from glassmail.explain.why_rows import (
 from glassmail.explain.why_story import Row
 from glassmail.explain.why_text import Line, Writer, shown_reading
 from glassmail.explain.why_verdict import Ping
-from glassmail.settings.place import DEFAULT_ROOT, ROOT_VARIABLE, Place, find_root
+from glassmail.faces.cli.root_option import root_option
+from glassmail.settings.place import Place, find_root
 
 EXIT_FOUND, EXIT_NOTHING, EXIT_CANNOT_TELL = 0, 1, 3
 STDIN_BYTES_MAX = 1_000_000
@@ -32,9 +34,7 @@ _LOOKS = {"head": "bold", "good": "green", "bad": "red", "open": "yellow", "fain
 
 @click.command("why")
 @click.argument("what", nargs=-1)
-@click.option(
-    "--root", metavar="DIR", help=f"The site; else ${ROOT_VARIABLE}, else {DEFAULT_ROOT}."
-)
+@root_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.option("--since", metavar="WHEN", help="Only from then on: 2h, 3d, 14:30, 2026-11-20.")
 @click.option("--until", metavar="WHEN", help="Only up to then.")
@@ -57,7 +57,8 @@ def why(
     text, the header of a message, another server's queue id. `-` reads it from standard input;
     with --from or --to it may be left out.
 
-    Exit status: 0 found, 1 nothing is known (and the time span that holds for), 3 cannot tell.
+    Exit status: 0 found, 1 nothing is known (and the time span that holds for), 2 WHAT is not
+    understood, 3 cannot tell.
     """
     now = time.time_ns()
     try:
@@ -127,8 +128,11 @@ def _of_logs(place: Place, question: Question, logs: tuple[str, ...]) -> Answer:
     with tempfile.TemporaryDirectory(prefix="glass-why-") as base:
         try:
             build(os.path.join(base, "logs"), logs, time.time_ns())
-        except (OSError, HistoryError, EOFError) as error:
-            raise CannotTellError(f"{error}: name logs that you may read") from error
+        except OSError as error:
+            told = f"{error.filename or logs[0]}: {words_of(error)}: name logs that you may read"
+            raise CannotTellError(told) from error
+        except HistoryError as error:
+            raise CannotTellError(str(error)) from error
         return answer(place, question, os.path.join(base, "logs"))
 
 
@@ -159,7 +163,7 @@ def rows(
     elif len(told.cases) == 1:
         yield from story_rows(told.cases[0], ping)
     else:
-        yield from candidate_rows(told.found, told.cases)
+        yield from candidate_rows(told.found, told.cases, _recipient_of(told.reading))
 
 
 def lines(
@@ -174,9 +178,9 @@ def lines(
     if question.header:
         from glassmail.explain.hops_text import hop_lines, read_hops
 
-        for text, look in hop_lines(read_hops(place, question), width):
-            yield Line(text, look)
-        yield Line("")
+        table = list(hop_lines(read_hops(place, question), width))
+        yield from (Line(text, look) for text, look in table)
+        yield from [Line("")] * bool(table)
     if question.is_pasted:
         yield from writer.reading(question, told.reading)
     if not told.cases:
@@ -186,7 +190,7 @@ def lines(
         if told.nearby is not None:
             from glassmail.explain.nearby_text import advice_of, nearby_lines
 
-            for text, look in nearby_lines(told.nearby):
+            for text, look in nearby_lines(told.nearby, question):
                 yield Line(text, look)
             yield from writer.advice(advice_of(told.nearby, question))
     elif len(told.cases) == 1:
@@ -194,7 +198,22 @@ def lines(
     else:
         is_read = question.is_pasted and told.reading is not None
         asked = shown_reading(told.reading) if is_read and told.reading else question.asked
-        yield from writer.candidates(told.found, told.cases, asked or question.asked)
+        recipient = _recipient_of(told.reading)
+        yield from writer.candidates(
+            told.found, told.cases, asked or question.asked, recipient
+        )
+
+
+def _recipient_of(reading: Reading | None) -> str:
+    """Return the address, or `@` and domain, whose mail was looked for; empty when none was."""
+    if reading is None:
+        return ""
+    query = reading.query
+    if query.recipient:
+        return query.recipient
+    if "domain" in query.kinds:
+        return f"@{query.text.removeprefix('@')}"
+    return query.text if "address" in query.kinds else ""
 
 
 def show(answer: Iterable[Line]) -> None:
