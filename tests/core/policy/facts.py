@@ -2,6 +2,7 @@
 
 from glassmail.core.formats import control
 from glassmail.core.formats.patterns import compile_list
+from glassmail.core.model.verdict import Verdict
 from glassmail.core.policy.facts import Client, Facts, PolicySettings
 from glassmail.core.policy.lists import Lists, sender_list
 from glassmail.core.route.rewrite import RoutingTables
@@ -47,5 +48,6 @@ def facts(
 
 def ask(check, about, answers=None):
     asker = FakeAsk(answers)
-    verdict = drive(check(about, asker))
+    answer = check(about, asker)
+    verdict = answer if isinstance(answer, Verdict) else drive(answer)
     return verdict, asker.asked

@@ -12,7 +12,7 @@ from glassmail.core.protocol import replies
 QUESTION = "session.authorization"
 
 
-async def check(facts: Facts, _ask: Ask) -> Verdict:
+def check(facts: Facts, _ask: Ask) -> Verdict:
     """Refuse MAIL from a client that has no relaying rights or login where these are needed."""
     if facts.variables.login.requires_auth and not facts.login:
         step = Step(QUESTION, facts.client.ip, NO, f"{facts.rule.source}: a login is demanded")

@@ -30,7 +30,7 @@ def welcome(facts: Facts) -> Entry | None:
     return facts.settings.lists.badhelo.table.find(helo + b"!")
 
 
-async def check(facts: Facts, _ask: Ask) -> Verdict:
+def check(facts: Facts, _ask: Ask) -> Verdict:
     """Refuse a recipient of a client with an unwanted name."""
     if not facts.helo:
         return PASS

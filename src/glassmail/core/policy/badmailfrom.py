@@ -51,13 +51,13 @@ def _step(facts: Facts, asked: tuple[SenderList, Hit | None]) -> Step:
     return Step(QUESTION, sender, YES if hit.is_unwanted else NO, hit.entry.source)
 
 
-async def check(facts: Facts, _ask: Ask) -> Verdict:
+def check(facts: Facts, _ask: Ask) -> Verdict:
     """Ask at MAIL, without a refusal."""
     asked = _asked(facts)
     return Verdict(None, tuple(_step(facts, each) for each in asked)) if asked else PASS
 
 
-async def check_recipient(facts: Facts, _ask: Ask) -> Verdict:
+def check_recipient(facts: Facts, _ask: Ask) -> Verdict:
     """Refuse at RCPT what MAIL found; the settings are still the same."""
     asked = _asked(facts)
     hit = asked[-1][1] if asked else None

@@ -22,7 +22,7 @@ def is_active(facts: Facts) -> bool:
     )
 
 
-async def check(facts: Facts, _ask: Ask) -> Verdict:
+def check(facts: Facts, _ask: Ask) -> Verdict:
     """Refuse a listed recipient."""
     lists, recipient = facts.settings.lists, facts.recipient
     chosen = [lists.badrcptto] if facts.may_relay else [lists.badrcptto, lists.badrcpttonorelay]

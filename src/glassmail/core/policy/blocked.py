@@ -14,7 +14,7 @@ def is_active(facts: Facts) -> bool:
     return not facts.variables.is_unlimited
 
 
-async def check(facts: Facts, ask: Ask) -> Verdict:
+def check(facts: Facts, ask: Ask) -> Verdict:
     """Refuse a client that is under a block."""
     found = ask.block_of(facts.client.ip)
     if found is None:

@@ -7,7 +7,7 @@ from glassmail.core.policy.facts import Facts
 from glassmail.core.protocol import replies
 
 
-async def check(facts: Facts, _ask: Ask) -> Verdict:
+def check(facts: Facts, _ask: Ask) -> Verdict:
     """Refuse a client whose rule says deny; the reply is empty: it is hung up on."""
     rule = facts.rule
     answer = YES if rule.allow else NO

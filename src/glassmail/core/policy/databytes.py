@@ -8,7 +8,7 @@ from glassmail.core.policy.told import line
 from glassmail.core.protocol import replies
 
 
-async def check(facts: Facts, _ask: Ask) -> Verdict:
+def check(facts: Facts, _ask: Ask) -> Verdict:
     """Refuse a message whose stored form passes the limit; without a limit nothing is asked."""
     message, limit = facts.message, facts.size_max
     if message is None or not limit:

@@ -7,7 +7,7 @@ from glassmail.core.policy.facts import Facts
 from glassmail.core.protocol import replies
 
 
-async def check(facts: Facts, _ask: Ask) -> Verdict:
+def check(facts: Facts, _ask: Ask) -> Verdict:
     """Refuse MAIL with SIZE over databytes; nothing to ask without SIZE or limit."""
     declared, limit = facts.declared_size, facts.size_max
     if not declared or not limit:

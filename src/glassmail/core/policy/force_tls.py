@@ -14,7 +14,7 @@ def is_active(facts: Facts) -> bool:
     return facts.variables.login.forces_tls
 
 
-async def check(facts: Facts, _ask: Ask) -> Verdict:
+def check(facts: Facts, _ask: Ask) -> Verdict:
     """Refuse MAIL in the clear."""
     is_secure = facts.tls is not None
     step = Step(QUESTION, facts.client.ip, YES if is_secure else NO, facts.rule.source)

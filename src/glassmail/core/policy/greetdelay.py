@@ -17,7 +17,7 @@ def is_active(facts: Facts) -> bool:
     return facts.variables.greet_delay_s > 0
 
 
-async def check(facts: Facts, _ask: Ask) -> Verdict:
+def check(facts: Facts, _ask: Ask) -> Verdict:
     """Tell the delay."""
     then = "who speaks first is refused" if facts.variables.is_dropping_early else "no refusal"
     source = f"{facts.variables.greet_delay_s} s, {then}; {facts.rule.source}"

@@ -10,7 +10,7 @@ from glassmail.core.protocol import replies
 _SOURCE = f"its header; {HOPS_MAX} are a loop"
 
 
-async def check(facts: Facts, _ask: Ask) -> Verdict:
+def check(facts: Facts, _ask: Ask) -> Verdict:
     """Refuse a message that loops."""
     message = facts.message
     if message is None:

@@ -15,7 +15,7 @@ def _place(bare: BareLineEnd) -> str:
     return f"bare {bare.name} at byte offset {bare.offset}, line {bare.line} of the message"
 
 
-async def check(facts: Facts, _ask: Ask) -> Verdict:
+def check(facts: Facts, _ask: Ask) -> Verdict:
     """Refuse a message with a lone CR or LF, naming its place; the connection ends."""
     message = facts.message
     if message is None or (message.bare is None and message.mended is None):

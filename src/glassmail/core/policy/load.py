@@ -14,7 +14,7 @@ def is_active(facts: Facts) -> bool:
     return facts.variables.load_max >= 0
 
 
-async def check(facts: Facts, ask: Ask) -> Verdict:
+def check(facts: Facts, ask: Ask) -> Verdict:
     """Refuse the client while the load average of the last minute, times 100, is higher."""
     most, load = facts.variables.load_max, int(ask.load() * 100)
     answer = YES if load <= most else NO

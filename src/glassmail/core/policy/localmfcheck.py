@@ -21,7 +21,7 @@ def is_active(facts: Facts) -> bool:
     return facts.variables.local_mf_check is not None
 
 
-async def check(facts: Facts, _ask: Ask) -> Verdict:
+def check(facts: Facts, _ask: Ask) -> Verdict:
     """Refuse a recipient of a sender that this client may not use."""
     sender, wanted = facts.sender, facts.variables.local_mf_check
     if not sender or wanted is None or not facts.may_relay:

@@ -19,7 +19,7 @@ def is_active(facts: Facts) -> bool:
     return facts.variables.recipients_max > 0
 
 
-async def check(facts: Facts, _ask: Ask) -> Verdict:
+def check(facts: Facts, _ask: Ask) -> Verdict:
     """Refuse recipients beyond the limit."""
     most, asked = facts.variables.recipients_max, facts.recipients_asked
     if asked <= most:

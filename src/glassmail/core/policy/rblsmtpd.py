@@ -20,7 +20,7 @@ def is_active(facts: Facts) -> bool:
     return bool(facts.environment.get(VARIABLE))
 
 
-async def check(facts: Facts, _ask: Ask) -> Verdict:
+def check(facts: Facts, _ask: Ask) -> Verdict:
     """Refuse the recipient with the rule's text."""
     text = facts.environment[VARIABLE]
     is_hard = text.startswith(b"-")

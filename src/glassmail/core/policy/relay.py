@@ -4,6 +4,8 @@ RELAYCLIENT of the client's rule, even when empty, opens every domain, and its v
 behind the recipient; everybody else is bound by rcpthosts.
 """
 
+from collections.abc import Awaitable
+
 from glassmail.core.ask import Ask
 from glassmail.core.model.trail import NO, YES, Step
 from glassmail.core.model.verdict import Verdict
@@ -24,7 +26,7 @@ def final_recipient(facts: Facts, recipient: bytes) -> bytes:
     return recipient + value if value.strip() else recipient
 
 
-async def check(facts: Facts, ask: Ask) -> Verdict:
+def check(facts: Facts, ask: Ask) -> Verdict | Awaitable[Verdict]:
     """Refuse a recipient whose domain is not ours, from a client without relaying rights."""
     if facts.may_relay:
         return Verdict(None, (Step(QUESTION, facts.client.ip, YES, _source(facts)),))
@@ -32,6 +34,11 @@ async def check(facts: Facts, ask: Ask) -> Verdict:
     allowed, step = is_allowed(facts.recipient, settings.rcpthosts, settings.more_rcpthosts)
     if allowed:
         return Verdict(None, (step,))
+    return _refuse(facts, ask, step)
+
+
+async def _refuse(facts: Facts, ask: Ask, step: Step) -> Verdict:
+    """Refuse, and tell of an MX record that leads here by mistake."""
     relay = Step(QUESTION, facts.client.ip, NO, facts.rule.source)
     domain = facts.recipient[facts.recipient.rfind(b"@") + 1 :]
     here = await ask.leads_here(domain)

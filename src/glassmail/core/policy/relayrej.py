@@ -17,7 +17,7 @@ def is_active(facts: Facts) -> bool:
     return facts.variables.is_rejecting_relayed
 
 
-async def check(facts: Facts, _ask: Ask) -> Verdict:
+def check(facts: Facts, _ask: Ask) -> Verdict:
     """Refuse a recipient with another address in its local part."""
     local = facts.recipient.rpartition(b"@")[0]
     if not any(mark in local for mark in (b"@", b"%", b"!")):

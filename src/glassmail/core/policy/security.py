@@ -107,7 +107,7 @@ def is_active(facts: Facts) -> bool:
     return facts.variables.login is not NO_LOGIN_VARIABLES
 
 
-async def check(facts: Facts, _ask: Ask) -> Verdict:
+def check(facts: Facts, _ask: Ask) -> Verdict:
     """Refuse a connection whose variables contradict each other."""
     wanted = facts.variables.login
     reply, problem = None, ""

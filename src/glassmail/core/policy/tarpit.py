@@ -5,6 +5,8 @@ after so many refused recipients all further ones are refused; 999 means that DA
 and the connection ends. Clients that may relay are left alone.
 """
 
+from collections.abc import Awaitable
+
 from glassmail.core.ask import Ask
 from glassmail.core.model.trail import NO, YES, Step
 from glassmail.core.model.verdict import PASS, Verdict
@@ -20,7 +22,7 @@ def is_active(facts: Facts) -> bool:
     return facts.variables.tarpit_count > 0 and not facts.may_relay
 
 
-async def check(facts: Facts, ask: Ask) -> Verdict:
+def check(facts: Facts, ask: Ask) -> Verdict | Awaitable[Verdict]:
     """Let the client wait, or refuse the recipient."""
     count, delay = facts.variables.tarpit_count, facts.variables.tarpit_delay
     if delay in (0, NOTORIOUS):
@@ -30,13 +32,16 @@ async def check(facts: Facts, ask: Ask) -> Verdict:
         return Verdict(replies.RECIPIENTS, (step,))
     if facts.recipients_asked <= count:
         return PASS
-    seconds = min(delay, TARPIT_S_MAX)
+    return _wait(facts, ask, min(delay, TARPIT_S_MAX))
+
+
+async def _wait(facts: Facts, ask: Ask, seconds: int) -> Verdict:
     await ask.pause(seconds)
     step = _step(facts, facts.recipients_asked, f"recipients; waited {seconds} s", YES)
     return Verdict(None, (step,))
 
 
-async def check_data(facts: Facts, _ask: Ask) -> Verdict:
+def check_data(facts: Facts, _ask: Ask) -> Verdict:
     """Refuse DATA of a client that asked for too many wrong recipients (TARPITDELAY 999)."""
     variables = facts.variables
     if variables.tarpit_delay != NOTORIOUS or facts.recipients_refused < variables.tarpit_count:

@@ -40,11 +40,11 @@ def is_rcpt_active(facts: Facts) -> bool:
     return facts.variables.is_logging_rcpt
 
 
-async def check_mail(facts: Facts, _ask: Ask) -> Verdict:
+def check_mail(facts: Facts, _ask: Ask) -> Verdict:
     """Log a sender."""
     return Verdict(None, (), (line(b"MAIL FROM:<%b>" % (facts.sender or b"")),))
 
 
-async def check_rcpt(facts: Facts, _ask: Ask) -> Verdict:
+def check_rcpt(facts: Facts, _ask: Ask) -> Verdict:
     """Log a recipient."""
     return Verdict(None, (), (line(b"RCPT TO:<%b>" % facts.recipient),))

@@ -38,7 +38,7 @@ def keys(recipient: bytes, break_character: bytes) -> tuple[bytes, ...]:
     return tuple(dict.fromkeys(found))
 
 
-async def check(facts: Facts, ask: Ask) -> Verdict:
+def check(facts: Facts, ask: Ask) -> Verdict:
     """Refuse a recipient that the cdb does not have."""
     variables, recipient = facts.variables, facts.recipient
     if b"@" not in recipient:
