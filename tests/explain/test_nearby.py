@@ -75,7 +75,7 @@ def test_visits_of_the_senders_networks(demo):
     """127.6.0.13 is in SPF's ip4, 127.5.0.3 in the /28 of an included a, 127.9.1.1 in the rest."""
     site = demo.site
     with socket.create_connection(
-        ("127.0.0.1", site.smtp_port), source_address=("127.9.1.1", 0)
+        ("127.0.0.1", site.smtp_port), 20, source_address=("127.9.1.1", 0)
     ) as sock:
         assert sock.recv(99).startswith(b"220")
     until(lambda: nearby(demo, "x@away.test")[1], "the visit is known")

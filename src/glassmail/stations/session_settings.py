@@ -96,7 +96,7 @@ class SettingsReader:
         if self._settings is not None and now - self._looked_at < 1.0:
             return self._settings
         self._looked_at = now
-        snapshot = self._controls.snapshot()
+        snapshot = self._controls.look()
         try:
             more = self._more.current()
         except OSError as error:

@@ -127,10 +127,14 @@ class Controls:
 
     def snapshot(self) -> Snapshot:
         """Return the settings of now; files are looked at once a second at most."""
-        now = time.monotonic()
-        if now - self._checked_at >= CHECK_INTERVAL_S:
-            self._checked_at = now
-            self.refresh()
+        if time.monotonic() - self._checked_at >= CHECK_INTERVAL_S:
+            return self.look()
+        return self._snapshot
+
+    def look(self) -> Snapshot:
+        """Return the settings of now; the files are looked at, for who asks seldom enough."""
+        self._checked_at = time.monotonic()
+        self.refresh()
         return self._snapshot
 
     def fingerprints(self, names: Iterable[str]) -> dict[str, str]:
