@@ -15,6 +15,7 @@ from glassmail.net.blocking import connect
 from glassmail.net.messages import AskVerified, Failed, LoggedIn, LogIn, Verified, encode
 from tests.admin.site import make
 from tests.daemons.test_keeper import Keeper, context  # noqa: F401 (a fixture)
+from tests.forked import as_nobody
 
 DECODE = msgspec.msgpack.Decoder(LoggedIn | Verified | Failed).decode
 TAMMY = b"tammy@example.test"
@@ -204,21 +205,5 @@ def test_lookups_go_on_while_passwords_are_checked(place, context):  # noqa: F81
     assert kinds.index(Found) < 10
 
 
-def as_somebody_nice(work):
-    """Do something with a niceness of 10 and without root's rights; return the exit code."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.nice(10)
-            if os.geteuid() == 0:
-                os.setuid(65534)
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
 def test_a_site_that_was_started_below_nice_judges_logins_too():
-    assert as_somebody_nice(keeper_logins._yield_to_others) == 0
+    assert as_nobody(keeper_logins._yield_to_others, before=lambda: os.nice(10)) == 0

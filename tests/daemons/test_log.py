@@ -20,6 +20,7 @@ from glassmail.net.blocking import connect
 from glassmail.net.messages import Facts, FactsKept, Failed, Hello, Request, Rows, Tell, encode
 from glassmail.net.unix_listener import listen_unix
 from glassmail.settings.place import Place
+from tests.forked import as_nobody
 from tests.store.history.story import MS, delivered, refused, session_ended
 
 ANSWERS = msgspec.msgpack.Decoder(FactsKept | Rows | Failed)
@@ -272,7 +273,7 @@ def test_a_stranger_may_neither_tell_nor_ask(monkeypatch):
         site = LogSite(os.path.join(root, "site"))
         os.chmod(site.place.path("run"), 0o755)
         try:
-            assert _as_stranger(lambda: _stranger(site)) == 0
+            assert as_nobody(lambda: _stranger(site)) == 0
             assert find(site, "code", number=1000)[0].count == 0
         finally:
             site.close()
@@ -293,21 +294,6 @@ def _stranger(site):
         peer.close()
     with pytest.raises(CannotTellError, match="members of group glass"):
         find(site, "code", number=1000)
-
-
-def _as_stranger(work):
-    pid = os.fork()
-    if not pid:
-        code = 1
-        try:
-            os.setgroups([])
-            os.setgid(65_534)
-            os.setuid(65_534)
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def test_without_a_server_and_without_a_history(tmp_path):

@@ -23,6 +23,7 @@ from glassmail.admin.doctor_certificates import SOON, certificate_ends
 from glassmail.admin.reload import supervisor_status
 from glassmail.core.formats import assign, control
 from glassmail.core.formats.assign import AssignError
+from glassmail.core.model.system_errors import words_of
 from glassmail.core.policy import relay
 from glassmail.core.policy.facts import RELAYCLIENT
 from glassmail.explain.remedies import advise
@@ -98,7 +99,7 @@ def _look(
             yield Finding(weight, area, text)
     except _ERRORS as error:
         is_closed = isinstance(error.__cause__ or error, PermissionError)
-        text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        text = f"{error.filename}: {words_of(error)}" if isinstance(error, OSError) else str(error)
         if text in told:
             text = f"{area} could not be looked at: mend this first: {text}"
             is_closed = True

@@ -73,7 +73,6 @@ class Pass(Generic[T]):
         """Tell whether every recipient of this pass has been tried."""
         return not self.waiting and not self.running and not self.groups
 
-
     def cut_short(self) -> None:
         """Let those who were not started wait for the next pass."""
         self.is_deferred = self.is_deferred or bool(self.waiting or self.groups)

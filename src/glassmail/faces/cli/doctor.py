@@ -55,7 +55,7 @@ def _json(finding: Finding) -> list[str]:
 
 
 def _summary(found: Sequence[Finding]) -> str:
-    looked = f"looked at: {', '.join(AREAS)}"
+    looked = "\n".join(wrap(f"looked at: {', '.join(AREAS)}", _WIDTH, subsequent_indent="  "))
     if not found:
         return f"nothing is wrong here\n{looked}"
     counts = []
