@@ -1,10 +1,11 @@
 # Everything a person or a machine runs here. Each target sets up what it needs.
 PYTHON := .venv/bin/python
 
-.PHONY: help run test check bench crash fuzz clean
+.PHONY: help run compile test check bench crash fuzz clean
 
 help:
 	@echo 'make run    a mail server of your own in ./demo, with a first message'
+	@echo 'make compile    a quarter less CPU for the server: takes a C compiler and a minute'
 	@echo 'make test   all tests, after setting up what they need'
 	@echo 'make check  style, types, layers and documents'
 	@echo 'make bench  speed beside Postfix;  make crash  power cuts;  make fuzz  hostile input'
@@ -14,8 +15,13 @@ run:
 	@tools/setup.sh run
 	@exec $(PYTHON) tools/demo.py
 
+compile:
+	@tools/setup.sh compile
+	@$(PYTHON) tools/compile.py
+
 test:
 	@tools/setup.sh test
+	@$(PYTHON) tools/compile.py --if-possible
 	@$(PYTHON) -m pytest
 
 check:
@@ -28,6 +34,7 @@ check:
 
 bench crash fuzz:
 	@tools/setup.sh test
+	@$(PYTHON) tools/compile.py --if-possible
 	@exec $(PYTHON) bench/$(if $(filter bench,$@),run,$@).py $(ARGS)
 
 clean:

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Make .venv with the package in it: `tools/setup.sh run`, or with the test tools too: `... test`.
+# Make .venv with the package in it: `tools/setup.sh run`; with what `make compile` needs:
+# `... compile`; with the test tools too: `... test`.
 #
 # Does nothing when .venv is as pyproject.toml and constraints.txt want it (a stamp file holds
 # their checksums). As root it installs missing Debian packages; otherwise it names them.
@@ -75,8 +76,11 @@ if ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
     say "making $venv with $("$python" --version)"
     "$python" -m venv --clear "$venv"
 fi
-what=.
-[ "$purpose" = run ] || what='.[dev]'
+case "$purpose" in
+    test) what='.[dev]' ;;
+    compile) what='.[compile]' ;;
+    *) what=. ;;
+esac
 say "installing the package"
 "$venv/bin/python" -m pip install -qq --disable-pip-version-check \
     --constraint constraints.txt --editable "$what" >&2

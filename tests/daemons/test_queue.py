@@ -488,6 +488,7 @@ def test_without_a_descriptor_for_the_body_a_delivery_is_deferred(tmp_path, monk
         site.close()
 
 
+@pytest.mark.interpreted
 def test_a_fault_in_a_round_ends_the_process_and_the_next_one_goes_on(tmp_path, monkeypatch):
     send = Dispatcher._send
     switch = tmp_path / "switch"

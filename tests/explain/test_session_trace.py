@@ -170,6 +170,7 @@ def test_addresses_are_read_as_the_server_reads_them(site):
     assert (stage.name, stage.code) == ("mail", 555)
 
 
+@pytest.mark.interpreted  # the sources' docstrings are asked
 @pytest.mark.covers("glass/policy list")
 def test_the_order_of_the_checks():
     done = CliRunner().invoke(policy, ["list", "--json"])

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from glassmail.admin.requests import RequestError, ask, pages
+from glassmail.compiled import Standing, standing
 from glassmail.settings.place import Place
 from tests.scenarios.namespace import Namespace
 from tests.scenarios.program import NOBODY, Runner
@@ -23,6 +24,8 @@ ONE_USER = "one user"
 USERS = "users"
 READY_S = 20.0
 END_S = 40.0
+# What was compiled before the last edit is of no use, and `serve` would tell that.
+SERVE_WORDS = ("--interpreted",) if standing() is Standing.STALE else ()
 
 
 class Site:
@@ -51,6 +54,7 @@ class Site:
         self.smtp_port, self.submission_port = free_ports(2)
         self.server = None
         self.may_complain = False
+        self.serve_words = SERVE_WORDS
         words = ["--root", str(self.root), "--host", HOST, *options]
         words += ["--listen", f"smtp 127.0.0.1:{self.smtp_port}"]
         words += ["--listen", f"submission 127.0.0.1:{self.submission_port}"]
@@ -125,7 +129,7 @@ class Site:
 
     def launch(self):
         """Serve without waiting."""
-        words = self.runner.glass("serve", "--root", str(self.root))
+        words = self.runner.glass("serve", "--root", str(self.root), *self.serve_words)
         with (
             open(self.base / "serve.out", "wb") as out,
             open(self.base / "serve.err", "ab") as err,
@@ -134,7 +138,7 @@ class Site:
 
     def refuses_to_start(self, code=111):
         """Run `glass serve` where it must fail; return what it says."""
-        words = self.runner.glass("serve", "--root", str(self.root))
+        words = self.runner.glass("serve", "--root", str(self.root), *self.serve_words)
         done = self.runner.run(words, timeout=READY_S)
         assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
         assert b"Traceback" not in done.stderr, done.stderr.decode()

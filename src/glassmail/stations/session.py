@@ -11,7 +11,7 @@ Always:
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from glassmail.core.formats import date, received
 from glassmail.core.model.limits import HELO_BYTES_MAX
@@ -47,20 +47,24 @@ class Session(LoginSession):
         self._foreseen = 0  # recipients to come that were asked about already
 
     def _handle(self, event: Event) -> None:
-        self._HANDLERS[type(event)](self, event)
+        _HANDLERS[type(event)](self, event)
 
-    def _on_chunk(self, event: smtp_events.BodyChunk) -> None:
+    def on_chunk(self, event: smtp_events.BodyChunk) -> None:
+        """A piece of the body."""
         assert self._body is not None
         self._body.add(event.data)
 
-    def _on_quit(self, _event: smtp_events.Quit) -> None:
+    def on_quit(self, _event: smtp_events.Quit) -> None:
+        """QUIT."""
         self._how = "quit"
         self._core.reply(replies.goodbye(self._greeting()))
 
-    def _on_reset(self, _event: smtp_events.Reset) -> None:
+    def on_reset(self, _event: smtp_events.Reset) -> None:
+        """RSET."""
         self._forget()
 
-    def _on_refused(self, event: smtp_events.Refused) -> None:
+    def on_refused(self, event: smtp_events.Refused) -> None:
+        """A command that is none, or comes at the wrong time."""
         step = Step("session.order", safe_command(event.line), NO, event.name)
         self._told("command", event.name, (step,))
 
@@ -81,7 +85,8 @@ class Session(LoginSession):
         else:
             self._core.greet(replies.greeting(self._greeting()))
 
-    def _on_helo(self, event: smtp_events.Helo) -> None:
+    def on_helo(self, event: smtp_events.Helo) -> None:
+        """HELO or EHLO."""
         self._forget()
         self._facts.helo = self.record.helo = event.name[:HELO_BYTES_MAX]
         then = self._ehlo_decided if event.is_extended else self._helo_decided
@@ -101,7 +106,8 @@ class Session(LoginSession):
         self._known = self._connected + verdict.steps  # of the last HELO alone
         self._core.reply(self._offer())
 
-    def _on_mail(self, event: smtp_events.Mail) -> None:
+    def on_mail(self, event: smtp_events.Mail) -> None:
+        """MAIL FROM."""
         self._forget()
         self._facts.sender = self._unliteral(event.sender)
         self._facts.declared_size = event.size
@@ -115,7 +121,8 @@ class Session(LoginSession):
         self._steps += verdict.steps
         self._core.reply(replies.MAIL_OK)
 
-    def _on_rcpt(self, event: smtp_events.Rcpt) -> None:
+    def on_rcpt(self, event: smtp_events.Rcpt) -> None:
+        """RCPT TO."""
         facts = self._facts
         facts.recipient = relay.final_recipient(facts, self._unliteral(event.recipient))
         facts.recipients_asked += 1
@@ -148,7 +155,8 @@ class Session(LoginSession):
                 self._note_sqmail("")
         self._facts.recipient = b""
 
-    def _on_data(self, _event: smtp_events.DataBegins) -> None:
+    def on_data(self, _event: smtp_events.DataBegins) -> None:
+        """DATA: the answer says whether the body may come."""
         if not self._services.queue.is_up:
             step = Step("session.queue", self._facts.sender or b"", NO, "the queue does not answer")
             self._refuse(pipeline.DATA, Verdict(replies.QUEUE_DOWN, (step,), (), "queue"))
@@ -167,7 +175,8 @@ class Session(LoginSession):
         facts = self._facts
         self._core.accept_body(facts.size_max, is_mending=MENDING in facts.environment)
 
-    def _on_end(self, event: smtp_events.BodyEnds) -> None:
+    def on_end(self, event: smtp_events.BodyEnds) -> None:
+        """The end of the body: the queue is asked to take the message."""
         self._facts.message = MessageFacts(
             event.size, event.hops, event.bare, event.message_id, event.mended
         )
@@ -298,19 +307,21 @@ class Session(LoginSession):
             self._body.drop()
             self._body = None
 
-    # A table instead of a match: every event of every session comes through here.
-    _HANDLERS: ClassVar[dict[type[Event], Callable[["Session", Any], None]]] = {
-        smtp_events.Helo: _on_helo,
-        smtp_events.Mail: _on_mail,
-        smtp_events.Rcpt: _on_rcpt,
-        smtp_events.DataBegins: _on_data,
-        smtp_events.BodyChunk: _on_chunk,
-        smtp_events.BodyEnds: _on_end,
-        smtp_events.Quit: _on_quit,
-        smtp_events.Reset: _on_reset,
-        smtp_events.Refused: _on_refused,
-        smtp_events.Auth: LoginSession.on_auth,
-        smtp_events.AuthResponse: LoginSession.on_auth_response,
-        smtp_events.StartTls: LoginSession.on_starttls,
-    }
+
+# A table instead of a match: every event of every session comes through here. It stands outside
+# the class because there, compiled, the class has no methods yet.
+_HANDLERS: dict[type[Event], Callable[[Session, Any], None]] = {
+    smtp_events.Helo: Session.on_helo,
+    smtp_events.Mail: Session.on_mail,
+    smtp_events.Rcpt: Session.on_rcpt,
+    smtp_events.DataBegins: Session.on_data,
+    smtp_events.BodyChunk: Session.on_chunk,
+    smtp_events.BodyEnds: Session.on_end,
+    smtp_events.Quit: Session.on_quit,
+    smtp_events.Reset: Session.on_reset,
+    smtp_events.Refused: Session.on_refused,
+    smtp_events.Auth: LoginSession.on_auth,
+    smtp_events.AuthResponse: LoginSession.on_auth_response,
+    smtp_events.StartTls: LoginSession.on_starttls,
+}
 

@@ -58,7 +58,7 @@ class SessionSettings(NamedTuple):
     watched: frozenset[str] = frozenset()
     is_counting: bool = False
     remote_host: bytes = b"auto"
-    remote_host_s: int = 5
+    remote_host_s: float = 5.0
     remote_info_s: int = 0
 
 

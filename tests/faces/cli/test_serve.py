@@ -2,7 +2,7 @@
 
 import os
 
-from glassmail.faces.cli.serve import hide_descriptors
+from glassmail.faces.cli.serving import hide_descriptors
 
 
 def test_programs_inherit_nothing_of_our_parent():

@@ -89,7 +89,7 @@ def waiting(process: QueueProcess, request: Request, after: int, limit: int) -> 
             senders[row.sender] += 1
             counts["messages"] += 1
             counts["bounces"] += row.kind == "bounce"
-            counts["held"] += row.is_held
+            counts["held"] += row.held
         domain = row.address.rpartition(b"@")[2].lower()
         key = (row.channel, domain, row.text[:TEXT_BYTES_MAX])
         group = groups.get(key)

@@ -84,13 +84,17 @@ class Settlement(NamedTuple):
 
 
 class WaitingRow(NamedTuple):
-    """A recipient that waits, and what live views need of its message."""
+    """A recipient that waits, and what live views need of its message.
+
+    Attributes:
+        held: 1 when the message is held back, else 0.
+    """
 
     message: int
     born: int
     kind: str
     sender: bytes
-    is_held: bool
+    held: int
     channel: int
     address: bytes
     text: bytes

@@ -1,0 +1,9 @@
+"""Tests of the compiled modules."""
+
+import pytest
+
+from glassmail.compiled import Standing, standing
+
+needs_compiled = pytest.mark.skipif(
+    standing() is not Standing.CURRENT, reason=f"{standing().value}: `make compile` mends that"
+)

@@ -1,0 +1,167 @@
+"""The compiled modules: when they are used, and that they do what the sources say."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tempfile
+
+import pytest
+from tools.compile import modules
+
+from glassmail.compiled import MANIFEST, SUFFIX, Standing, digests, standing
+from tests.compiled import needs_compiled
+from tests.house.sources import PROJECT, SRC
+
+WHOLE_S_MAX = 900
+UNITS = ("core", "daemons", "events", "explain", "net", "stations")
+# Of these calls it does not matter how often they are made.
+HARMLESS = {"end", "find", "index", "int", "len", "lstrip", "max", "min", "rfind"}
+
+
+# --- which are used -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Packages with two modules, and a directory that says it was compiled from them."""
+    package = tmp_path / "packages" / "glassmail" / "core"
+    package.mkdir(parents=True)
+    for name in ("one", "two"):
+        (package / f"{name}.py").write_text(f"NAME = {name!r}\n")
+    names = ("glassmail.core.one", "glassmail.core.two")
+    sources = digests(names, str(tmp_path / "packages"))
+    (tmp_path / "compiled").mkdir()
+    manifest = tmp_path / "compiled" / MANIFEST
+    manifest.write_text(json.dumps({"suffix": SUFFIX, "sources": sources}))
+    return tmp_path
+
+
+def _standing(made):
+    return standing(str(made / "compiled"), str(made / "packages"))
+
+
+def test_current(made):
+    assert _standing(made) is Standing.CURRENT
+
+
+def test_absent(made):
+    (made / "compiled" / MANIFEST).unlink()
+    assert _standing(made) is Standing.ABSENT
+    (made / "compiled").rmdir()
+    assert _standing(made) is Standing.ABSENT
+
+
+@pytest.mark.parametrize("change", ["edited", "removed"])
+def test_one_source_that_differs_spoils_all(made, change):
+    source = made / "packages/glassmail/core/two.py"
+    if change == "edited":
+        source.write_text("NAME = 'three'\n")
+    else:
+        source.unlink()
+    assert _standing(made) is Standing.STALE
+
+
+def test_another_python_made_them(made):
+    manifest = made / "compiled" / MANIFEST
+    known = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**known, "suffix": ".cpython-399-other.so"}))
+    assert _standing(made) is Standing.STALE
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "3", '{"suffix": 1, "sources": 2}'])
+def test_a_damaged_manifest(made, content):
+    (made / "compiled" / MANIFEST).write_text(content)
+    assert _standing(made) is Standing.STALE
+
+
+@needs_compiled
+def test_what_was_imported_too_early_is_refused():
+    words = "import glassmail.core.model.trail; from glassmail import compiled; compiled.prefer()"
+    words = [sys.executable, "-c", words]
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert "imported before its compiled form was looked for: glassmail.core.model." in done.stderr
+
+
+# --- that they do what the sources say ------------------------------------------------------------
+
+
+@needs_compiled
+def test_the_unit_tests_pass_with_them():
+    words = [sys.executable, "-m", "pytest", "-p", "tests.compiled.first", "-p", "no:cacheprovider"]
+    words += ["-m", "not interpreted", *(f"tests/{unit}" for unit in UNITS)]
+    with tempfile.TemporaryDirectory(prefix="glassmail-", dir="/tmp") as base:  # names of sockets
+        words.append(f"--basetemp={base}/units")
+        done = subprocess.run(
+            words, cwd=PROJECT, check=False, capture_output=True, text=True, timeout=WHOLE_S_MAX
+        )
+    assert done.returncode == 0, done.stdout[-8_000:] + done.stderr[-2_000:]
+    assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 2_000
+
+
+@needs_compiled
+def test_no_class_of_a_server_mixes_both():
+    """An interpreted class below a compiled one cannot be made, which shows at its first use."""
+    words = [sys.executable, "-c", MIXED]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+MIXED = """
+import sys
+from glassmail import compiled
+compiled.prefer()
+from glassmail.faces.cli import serving
+serving._import_daemons()
+def is_compiled(kind):
+    module = sys.modules.get(kind.__module__)
+    return getattr(module, "__file__", "").startswith(compiled.DIRECTORY)
+known = [module for name, module in sys.modules.items() if name.startswith("glassmail.")]
+kinds = {kind for module in known for kind in vars(module).values() if isinstance(kind, type)}
+mixed = [
+    kind.__qualname__
+    for kind in kinds
+    if kind.__module__.startswith("glassmail.") and not is_compiled(kind)
+    if any(is_compiled(above) for above in kind.__mro__[1:])
+]
+print(sorted(mixed))
+"""
+
+
+def _trees():
+    for module in modules():
+        path = SRC.parent / (module.replace(".", "/") + ".py")
+        yield module, ast.parse(path.read_text("utf-8"))
+
+
+def test_no_slice_has_an_effect():
+    """mypyc 2.4 works the bounds of a slice out twice: `view[os.write(fd, view):]` writes twice."""
+    found = []
+    for module, tree in _trees():
+        bounds = [node for node in ast.walk(tree) if isinstance(node, ast.Slice)]
+        for bound in bounds:
+            for node in ast.walk(bound):
+                name = ast.unparse(node.func).rpartition(".")[2] if hasattr(node, "func") else ""
+                is_effect = isinstance(node, ast.Await | ast.NamedExpr | ast.Yield)
+                if is_effect or (isinstance(node, ast.Call) and name not in HARMLESS):
+                    found.append(f"{module}:{bound.lineno} {ast.unparse(bound)}")
+    assert found == []
+
+
+def test_no_generator_is_a_coroutine():
+    """What `types.coroutine` marks would be a plain generator, which no Task takes."""
+    imported = [
+        f"{module}:{node.lineno}"
+        for module, tree in _trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "types"
+        if any(alias.name == "coroutine" for alias in node.names)
+    ]
+    assert imported == []
+
+
+def test_what_touches_the_disk_is_interpreted():
+    beyond = [module for module in modules() if module.startswith("glassmail.store.")]
+    assert beyond == []
+    assert "glassmail.stations.body" not in modules()
