@@ -155,7 +155,8 @@ def main() -> int:
     with pool(arguments.jobs) as executor:
         fuzz = partial(timed, plain if is_plain else guided, arguments.runs, arguments.seed)
         for name, held, took in executor.map(fuzz, arguments.target or BY_NAME):
-            print(f"{name}: {arguments.runs} runs in {took:.1f} s", flush=True)
+            done = f"{arguments.runs} runs in" if held else "ended early, after"
+            print(f"{name}: {done} {took:.1f} s", flush=True)
             broken += [] if held else [name]
     print(f"seed {arguments.seed}: " + (f"broken: {', '.join(broken)}" if broken else "all held"))
     return 1 if broken else 0

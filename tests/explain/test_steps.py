@@ -52,6 +52,20 @@ def test_the_json_object():
     }
 
 
+def test_directories_that_may_all_be_entered_are_one_line():
+    def may_enter(path, answer):
+        return Step("routing.directory", path, answer, "owner 0:0, mode 0755")
+
+    steps = [may_enter(b"/", "yes"), may_enter(b"/a", "yes"), may_enter(b"/a/b", "yes")]
+    line = "may the user enter /a/b?  yes   owner 0:0, mode 0755; the 2 above too"
+    assert step_text(steps) == [line]
+    steps[1] = may_enter(b"/a", "no")
+    assert [line.split("?")[0] for line in step_text(steps)] == [
+        "may the user enter /", "may the user enter /a", "may the user enter /a/b",
+    ]  # fmt: skip
+    assert len([step_row(step) for step in steps]) == 3
+
+
 def test_no_steps_no_lines():
     assert step_text(()) == []
 

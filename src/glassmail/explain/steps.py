@@ -9,10 +9,11 @@ Always:
 """
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 
 from glassmail.core.model.questions import sentence
-from glassmail.core.model.trail import Step
+from glassmail.core.model.trail import YES, Step
 
 WIDTH = 80
 SENTENCE_COLUMN_MAX = 36  # longer sentences get a line of their own
@@ -44,7 +45,7 @@ def step_text(steps: Iterable[Step], indent: int = 0, width: int = WIDTH) -> lis
     Returns:
         Lines without newline.
     """
-    rows = [row_of(step) for step in steps]
+    rows = [row_of(step) for step in _folded(steps)]
     if not rows:
         return []
     fitting = [len(sentence_) for sentence_, _, _ in rows if len(sentence_) <= SENTENCE_COLUMN_MAX]
@@ -56,6 +57,22 @@ def step_text(steps: Iterable[Step], indent: int = 0, width: int = WIDTH) -> lis
         lines += _lines(row, sentence_column, answer_column, width - indent)
     margin = " " * indent
     return [(margin + line).rstrip() for line in lines]
+
+
+def _folded(steps: Iterable[Step]) -> Iterator[Step]:
+    """Of directories above each other that may all be entered tell the last alone."""
+    above = 0
+    steps = list(steps)
+    for step, behind in zip_longest(steps, steps[1:]):
+        if _may_enter(step) and behind is not None and _may_enter(behind):
+            above += 1
+            continue
+        yield step._replace(source=f"{step.source}; the {above} above too") if above else step
+        above = 0
+
+
+def _may_enter(step: Step) -> bool:
+    return step.question == "routing.directory" and step.answer == YES
 
 
 def row_of(step: Step) -> tuple[str, str, str]:

@@ -111,17 +111,27 @@ def _verbs() -> Iterator[Page]:
 def _verb(name: str, verb: click.Command) -> Page:
     title = verb.get_short_help_str(200).rstrip(".")
     page = Page(f"glass-{name}", 1, title[:1].lower() + title[1:])
+    found = list(leaves(verb, f"glass {name}"))
+    page.section_head("synopsis")
+    page.literal([_usage(words, command) for words, command in found])
     page.section_head("description")
     _help(page, verb)
-    for words, command in leaves(verb, f"glass {name}"):
-        page.section_head(words)
-        with click.Context(command, info_name=words) as context:
-            page.literal([" ".join((words, *command.collect_usage_pieces(context)))])
-        if command is not verb:
+    for words, command in found:
+        rows = {_spelt(option): _about(option) for option in options(command)}
+        if command is verb and rows:
+            page.section_head("options")
+        elif command is not verb:
+            page.section_head(words)
+            page.literal([_usage(words, command)])
             _help(page, command)
-        page.table({_spelt(option): _about(option) for option in options(command)})
+        page.table(rows)
     page.see_also([("glass", 1)])
     return page
+
+
+def _usage(words: str, command: click.Command) -> str:
+    with click.Context(command, info_name=words) as context:
+        return " ".join((words, *command.collect_usage_pieces(context)))
 
 
 def leaves(command: click.Command, words: str) -> Iterator[tuple[str, click.Command]]:
