@@ -1,14 +1,15 @@
 """The modules that every message passes, compiled to machine code: found, checked, preferred.
 
 Purpose:
-    `make compile` translates the modules of the front door and the queue with mypyc, from the very
-    sources that are interpreted otherwise, into a directory beside Python's other packages.
-    `prefer` makes later imports take them from there. Only `glass serve` does: its daemons live
-    long, everything else would only start later by it.
+    `make compile` translates the modules of PATTERNS with mypyc, from the very sources that are
+    interpreted otherwise, into a directory beside Python's other packages. `prefer` makes later
+    imports take them from there. Only `glass serve` does: its daemons live long, everything else
+    would only start later by it.
 
 Always:
-    - All or nothing: compiled modules call each other without a look at Python's names, so one
-      source that differs from what was compiled means that none of them is used.
+    - All or nothing: compiled modules call each other without a look at Python's names, and rely
+      on the types that other modules declare. So one source of the package that differs from what
+      was compiled, or one compiled file that is not as it was written, means that none is used.
     - Without them everything works the same, at a third more CPU.
 """
 
@@ -18,14 +19,34 @@ import json
 import os
 import sys
 import sysconfig
-from collections.abc import Mapping
 from enum import Enum
 from importlib.machinery import ModuleSpec
 
 DIRECTORY = os.path.join(sysconfig.get_path("platlib"), "glassmail_compiled")
 MANIFEST = "manifest.json"
-PACKAGES = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PACKAGE = os.path.dirname(os.path.abspath(__file__))
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX") or ".so"
+
+# What a message passes in smtpd and in the queue process; the other processes gain nothing by it
+# (docs/adr/0013). What touches the disk is interpreted.
+PATTERNS = (
+    "core/model/*", "core/model/questions/*", "core/policy/*", "core/protocol/*",
+    "core/formats/client_keys", "core/formats/received",
+    "core/route/rcpthosts", "core/route/tcp_rules", "core/schedule/*",
+    "stations/session*", "stations/*_session", "stations/arrival", "stations/front_policy",
+    "stations/introduction", "stations/login_ask", "stations/record", "stations/services",
+    "net/channel", "net/link", "daemons/smtpd_connection", "daemons/queue/*",
+)  # fmt: skip
+# Not passed by every message, or with classes that must stay Python's (slots over an interpreted
+# class), or such that mypyc does not understand.
+LEFT_OUT = frozenset({
+    "core/model/remote_texts", "core/model/system_errors", "core/model/vpopmail_faults",
+    "core/protocol/proxy_protocol", "core/protocol/remote_reply", "core/protocol/replies",
+    "core/protocol/smtp_client", "core/protocol/transcript", "core/protocol/wording",
+    "core/schedule/gate_book", "core/schedule/rates",
+    "daemons/queue/admin", "daemons/queue/drop", "daemons/queue/main", "daemons/queue/overview",
+    "daemons/queue/peers",
+})  # fmt: skip
 
 
 class Standing(Enum):
@@ -33,38 +54,61 @@ class Standing(Enum):
 
     CURRENT = "compiled from these sources"
     STALE = "compiled from other sources"
+    DAMAGED = "compiled, but not as they were written"
+    UNREADABLE = "compiled, but not readable for this user"
     ABSENT = "not compiled"
 
 
-def standing(directory: str = DIRECTORY, packages: str = PACKAGES) -> Standing:
-    """Tell whether compiled modules are there, made by this Python from these sources.
+def standing(directory: str = DIRECTORY, package: str = PACKAGE) -> Standing:
+    """Tell whether compiled modules are there, whole, made by this Python from these sources.
 
     Args:
         directory: what `make compile` wrote.
-        packages: the directory that holds `glassmail/`.
+        package: the directory `glassmail/` of the sources.
     """
     try:
         with open(os.path.join(directory, MANIFEST), "rb") as file:
             manifest = json.load(file)
-        made_by, sources = manifest["suffix"], manifest["sources"]
+        if manifest["suffix"] != SUFFIX or manifest["sources"] != digest_of(package, ".py"):
+            return Standing.STALE
+        is_whole = manifest["files"] == digest_of(directory, SUFFIX)
     except (FileNotFoundError, NotADirectoryError):
         return Standing.ABSENT
+    except PermissionError:
+        return Standing.UNREADABLE
     except (OSError, ValueError, LookupError, TypeError):
-        return Standing.STALE
-    is_current = made_by == SUFFIX and sources == digests(sources, packages)
-    return Standing.CURRENT if is_current else Standing.STALE
+        return Standing.DAMAGED
+    return Standing.CURRENT if is_whole else Standing.DAMAGED
 
 
-def digests(modules: Mapping[str, str] | tuple[str, ...], packages: str) -> dict[str, str]:
-    """Return module -> SHA-256 of its source; of a missing source, empty."""
+def files_of(directory: str, suffix: str) -> dict[str, str]:
+    """Return dotted module -> file of everything below a directory that ends so.
+
+    Raises:
+        OSError: a directory cannot be read.
+    """
     found = {}
-    for module in modules:
-        try:
-            with open(os.path.join(packages, *module.split(".")) + ".py", "rb") as file:
-                found[module] = hashlib.sha256(file.read()).hexdigest()
-        except OSError:
-            found[module] = ""
+    for where, folders, names in os.walk(directory, onerror=_raise):
+        folders[:] = [folder for folder in folders if folder != "__pycache__"]
+        above = os.path.relpath(where, directory)
+        package = "" if above == os.curdir else above.replace(os.sep, ".") + "."
+        for name in names:
+            if name.endswith(suffix):
+                found[package + name.removesuffix(suffix)] = os.path.join(where, name)
     return found
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def digest_of(directory: str, suffix: str) -> str:
+    """Return one SHA-256 over names and contents of these files; raises OSError."""
+    whole = hashlib.sha256()
+    for name, path in sorted(files_of(directory, suffix).items()):
+        with open(path, "rb") as file:
+            whole.update(f"{name}\0{hashlib.sha256(file.read()).hexdigest()}\n".encode())
+    return whole.hexdigest()
 
 
 def prefer(directory: str = DIRECTORY) -> Standing:
@@ -75,7 +119,7 @@ def prefer(directory: str = DIRECTORY) -> Standing:
     """
     found = standing(directory)
     if found is Standing.CURRENT:
-        finder = _Finder(directory)
+        finder = _Finder(files_of(directory, SUFFIX))
         if early := finder.imported():
             raise RuntimeError(f"imported before its compiled form was looked for: {early}")
         sys.meta_path.insert(0, finder)
@@ -85,14 +129,8 @@ def prefer(directory: str = DIRECTORY) -> Standing:
 class _Finder:
     """Knows the compiled modules by name; what it does not know is others' to find."""
 
-    def __init__(self, directory: str) -> None:
-        self._files: dict[str, str] = {}
-        for where, _, names in os.walk(directory):
-            above = os.path.relpath(where, directory)
-            package = "" if above == os.curdir else above.replace(os.sep, ".") + "."
-            for name in names:
-                if name.endswith(SUFFIX):
-                    self._files[package + name.removesuffix(SUFFIX)] = os.path.join(where, name)
+    def __init__(self, files: dict[str, str]) -> None:
+        self._files = files
 
     def imported(self) -> str:
         """Name a module that came too early; empty when none did."""

@@ -132,9 +132,9 @@ class Connection(asyncio.Protocol):
                 # The loop tells of it (_fault) but leaves the connection open: the client waits.
                 self.abort()
                 raise
-        elif self._arrival is not None:
-            self._safely(self._arrival.receive, data)
-            if self._arrival is not None and self._arrival.is_full:
+        elif (arrival := self._arrival) is not None:
+            self._safely(arrival.receive, data)
+            if self._arrival is arrival and arrival.is_full:
                 self.pause()
 
     def eof_received(self) -> bool:

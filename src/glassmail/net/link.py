@@ -83,8 +83,8 @@ class Link(Generic[M]):
         """Send a message; False when the connection is down (nothing was sent)."""
         if self._channel is None:
             return False
-        self._channel.send(encode(message), descriptors)
-        return self._channel is not None
+        self._channel.send(encode(message), descriptors)  # which may close it
+        return self.is_up
 
     def close(self) -> None:
         """Close for good."""

@@ -148,5 +148,5 @@ def test_what_waits_comes_in_pages_of_messages(store):
     rest, after = store.waiting_page(after, 3)
     assert {row.message for row in rest} == {3, 4, 5}
     assert after == 0
-    assert [bool(row.is_held) for row in rest] == [True, True, False, False, False, False]
+    assert [bool(row.held) for row in rest] == [True, True, False, False, False, False]
     assert store.waiting_page(5, 10) == ([], 0)

@@ -37,178 +37,184 @@ def name_of(reply: Reply) -> str:
 
 
 # --- qmail-smtpd.c ----------------------------------------------------------------------------
-MAIL_OK = _declare("mail_ok", 250, b"ok", status=b"2.1.0")
-RCPT_OK = _declare("rcpt_ok", 250, b"ok", status=b"2.1.5")
-NOOP_OK = _declare("noop_ok", 250, b"ok", status=b"2.0.0")
-FLUSHED = _declare("flushed", 250, b"flushed", status=b"2.0.0")
-VRFY = _declare("vrfy", 252, b"send some mail, i'll try my best", status=b"2.5.2")
-HELP = _declare("help", 214, b"notqmail home page: https://notqmail.org", status=b"2.0.0")
-GO_AHEAD = _declare("go_ahead", 354, b"go ahead")
-MAIL_FIRST = _declare("mail_first", 503, b"MAIL first (#5.5.1)")
-RCPT_FIRST = _declare("rcpt_first", 503, b"RCPT first (#5.5.1)")
-UNIMPLEMENTED = _declare("unimplemented", 502, b"unimplemented (#5.5.1)")
-SYNTAX = _declare("syntax", 555, b"syntax error (#5.5.4)")
-BADMAILFROM = _declare(
+MAIL_OK: Reply = _declare("mail_ok", 250, b"ok", status=b"2.1.0")
+RCPT_OK: Reply = _declare("rcpt_ok", 250, b"ok", status=b"2.1.5")
+NOOP_OK: Reply = _declare("noop_ok", 250, b"ok", status=b"2.0.0")
+FLUSHED: Reply = _declare("flushed", 250, b"flushed", status=b"2.0.0")
+VRFY: Reply = _declare("vrfy", 252, b"send some mail, i'll try my best", status=b"2.5.2")
+HELP: Reply = _declare("help", 214, b"notqmail home page: https://notqmail.org", status=b"2.0.0")
+GO_AHEAD: Reply = _declare("go_ahead", 354, b"go ahead")
+MAIL_FIRST: Reply = _declare("mail_first", 503, b"MAIL first (#5.5.1)")
+RCPT_FIRST: Reply = _declare("rcpt_first", 503, b"RCPT first (#5.5.1)")
+UNIMPLEMENTED: Reply = _declare("unimplemented", 502, b"unimplemented (#5.5.1)")
+SYNTAX: Reply = _declare("syntax", 555, b"syntax error (#5.5.4)")
+BADMAILFROM: Reply = _declare(
     "badmailfrom", 553, b"sorry, your envelope sender is in my badmailfrom list (#5.7.1)"
 )
-RCPTHOSTS = _declare(
+RCPTHOSTS: Reply = _declare(
     "rcpthosts", 553, b"sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)"
 )
-DATABYTES = _declare(
+DATABYTES: Reply = _declare(
     "databytes", 552, b"sorry, that message size exceeds my databytes limit (#5.3.4)"
 )
-HOPS = _declare("hops", 554, b"too many hops, this message is looping (#5.4.6)")
-LINE_ENDS = _declare(
+HOPS: Reply = _declare("hops", 554, b"too many hops, this message is looping (#5.4.6)")
+LINE_ENDS: Reply = _declare(
     "line_ends", 451, b"See https://cr.yp.to/docs/smtplf.html.", close=True, status=b"4.6.0"
 )
-TIMEOUT = _declare("timeout", 451, b"timeout (#4.4.2)", close=True)
-NO_CONTROLS = _declare("no_controls", 421, b"unable to read controls (#4.3.0)", close=True)
-QUEUE_DOWN = _declare("queue_down", 451, b"qqt failure (#4.3.0)")
-QUEUE_FULL = _declare("queue_full", 452, b"qq write error or disk full (#4.3.1)")
+TIMEOUT: Reply = _declare("timeout", 451, b"timeout (#4.4.2)", close=True)
+NO_CONTROLS: Reply = _declare("no_controls", 421, b"unable to read controls (#4.3.0)", close=True)
+QUEUE_DOWN: Reply = _declare("queue_down", 451, b"qqt failure (#4.3.0)")
+QUEUE_FULL: Reply = _declare("queue_full", 452, b"qq write error or disk full (#4.3.1)")
 # --- s/qmail, vpopmail ------------------------------------------------------------------------
-AUTHORIZATION = _declare("authorization", 530, b"Authorization required (#5.7.1)")
-TOO_MANY_RECIPIENTS = _declare(
+AUTHORIZATION: Reply = _declare("authorization", 530, b"Authorization required (#5.7.1)")
+TOO_MANY_RECIPIENTS: Reply = _declare(
     "too_many_recipients", 452, b"sorry, too many recipients (#4.5.3)"
 )
-NO_MAILBOX = _declare(
+NO_MAILBOX: Reply = _declare(
     "no_mailbox", 550, b"sorry, no mailbox here by that name. (#5.1.1)"
 )
-RELAYED = _declare(
+RELAYED: Reply = _declare(
     "relayed", 553, b"sorry, that domain isn't allowed to be relayed thru this MTA (#5.7.1)"
 )
 # --- the combined patch (rules-interface, 5) ---------------------------------------------------
-BADHELO = _declare(
+BADHELO: Reply = _declare(
     "badhelo", 553, b"sorry, your HELO host name has been denied (#5.7.1)"
 )
-BADRCPTTO = _declare(
+BADRCPTTO: Reply = _declare(
     "badrcptto", 553, b"sorry, your envelope recipient has been denied (#5.7.1)"
 )
-SENDER_DOMAIN = _declare(
+SENDER_DOMAIN: Reply = _declare(
     "sender_domain", 553, b"sorry, your envelope sender domain must exist (#5.7.1)"
 )
-DNS_SOFT = _declare("dns_soft", 451, b"DNS temporary failure (#4.3.0)")
-NO_RELAY_FORMS = _declare("no_relay_forms", 553, b"we don't relay (#5.7.1)")
-VALIDRCPTTO = _declare(
+DNS_SOFT: Reply = _declare("dns_soft", 451, b"DNS temporary failure (#4.3.0)")
+NO_RELAY_FORMS: Reply = _declare("no_relay_forms", 553, b"we don't relay (#5.7.1)")
+VALIDRCPTTO: Reply = _declare(
     "validrcptto", 553, b"sorry, this recipient is not in my validrcptto list (#5.7.1)"
 )
-TOO_MANY_INVALID = _declare(
+TOO_MANY_INVALID: Reply = _declare(
     "too_many_invalid", 421, b"too many invalid addresses, goodbye (#4.3.0)", close=True
 )
-PRE_GREET = _declare("pre_greet", 554, b"SMTP protocol violation", close=True, status=b"5.5.1")
-CHECK_REFUSED = _declare(
+PRE_GREET: Reply = _declare(
+    "pre_greet", 554, b"SMTP protocol violation", close=True, status=b"5.5.1"
+)
+CHECK_REFUSED: Reply = _declare(
     "check_refused", 553, b"sorry, no mailbox here by that name. (#5.1.1)"
 )
-CHECK_DEFERRED = _declare("check_deferred", 421, b"unable to verify recipient (#4.3.0)")
-CHECK_FAILED = _declare(
+CHECK_DEFERRED: Reply = _declare("check_deferred", 421, b"unable to verify recipient (#4.3.0)")
+CHECK_FAILED: Reply = _declare(
     "check_failed", 421, b"unable to execute recipient check (#4.3.0)", close=True
 )
-SPAM_IGNORED = _declare("spam_ignored", 250, b"ok Your SPAM has been ignored.")
-NO_SPAM = _declare("no_spam", 554, b"we do not accept SPAM (#5.3.0)")
+SPAM_IGNORED: Reply = _declare("spam_ignored", 250, b"ok Your SPAM has been ignored.")
+NO_SPAM: Reply = _declare("no_spam", 554, b"we do not accept SPAM (#5.3.0)")
 # --- s/qmail (its REPLY_ texts go before ` (#`) ------------------------------------------------
-SENDER_INVALID = _declare(
+SENDER_INVALID: Reply = _declare(
     "sender_invalid", 553, b"sorry, invalid sender address specified (#5.7.1)"
 )
-RECIPIENTS = _declare("recipients", 550, b"sorry, no mailbox by that name (#5.7.1)")
-RECIPIENTS_450 = _declare(
+RECIPIENTS: Reply = _declare("recipients", 550, b"sorry, no mailbox by that name (#5.7.1)")
+RECIPIENTS_450: Reply = _declare(
     "recipients_450", 450, b"sorry, mailbox currently unavailable (#4.2.1)"
 )
-RECIPIENTS_FAILED = _declare(
+RECIPIENTS_FAILED: Reply = _declare(
     "recipients_failed", 421, b"unable to check recipients (#4.3.0)", close=True
 )
-NOTORIOUS = _declare(
+NOTORIOUS: Reply = _declare(
     "notorious", 503, b"DATA command not accepted at this time (#5.5.1)", close=True
 )
-SQ_HELO = _declare("sq_helo", 550, b"sorry, invalid HELO/EHLO greeting  (#5.7.1)")
-SQ_BADMAILFROM = _declare(
+SQ_HELO: Reply = _declare("sq_helo", 550, b"sorry, invalid HELO/EHLO greeting  (#5.7.1)")
+SQ_BADMAILFROM: Reply = _declare(
     "sq_badmailfrom", 553, b"sorry, your envelope sender is in my badmailfrom list  (#5.7.1)"
 )
-SQ_BADRCPTTO = _declare(
+SQ_BADRCPTTO: Reply = _declare(
     "sq_badrcptto", 553, b"sorry, your envelope recipient is in my badrcptto list  (#5.7.1)"
 )
-SQ_RCPTHOSTS = _declare(
+SQ_RCPTHOSTS: Reply = _declare(
     "sq_rcpthosts", 553, b"sorry, that domain isn't in my list of allowed rcpthosts  (#5.7.1)"
 )
-SQ_SENDER_DOMAIN = _declare(
+SQ_SENDER_DOMAIN: Reply = _declare(
     "sq_sender_domain", 553, b"sorry, your envelope sender must exist  (#5.7.1)"
 )
-SQ_SENDER_INVALID = _declare(
+SQ_SENDER_INVALID: Reply = _declare(
     "sq_sender_invalid", 553, b"sorry, invalid sender address specified  (#5.7.1)"
 )
-SQ_RECIPIENTS = _declare("sq_recipients", 550, b"sorry, no mailbox by that name  (#5.7.1)")
-SQ_UNIMPLEMENTED = _declare("sq_unimplemented", 500, b"unimplemented (#5.5.1)")
-SQ_LINE_ENDS = _declare(
+SQ_RECIPIENTS: Reply = _declare("sq_recipients", 550, b"sorry, no mailbox by that name  (#5.7.1)")
+SQ_UNIMPLEMENTED: Reply = _declare("sq_unimplemented", 500, b"unimplemented (#5.5.1)")
+SQ_LINE_ENDS: Reply = _declare(
     "sq_line_ends", 451, b"Bare Line Feeds (LF) are not accepted in SMTP; CRLF is required "
     b"according to RFC 2822.", close=True, status=b"4.6.0",
 )
-SQ_HELP = _declare(
+SQ_HELP: Reply = _declare(
     "sq_help", 214, b"sqmail home page: http://fehcom.de/sqmail.html", status=b"2.0.0"
 )
 # --- AUTH and STARTTLS: the combined patch (rules-interface, 5) and s/qmail ---------------------
-AUTH_OK = _declare("auth_ok", 235, b"ok, go ahead (#2.0.0)")
-AUTH_FAILED = _declare("auth_failed", 535, b"authorization failed (#5.7.0)")
-AUTH_AGAIN = _declare("auth_again", 503, b"you're already authenticated (#5.5.0)")
-AUTH_IN_MAIL = _declare("auth_in_mail", 503, b"no auth during mail transaction (#5.5.0)")
-AUTH_UNAVAILABLE = _declare("auth_unavailable", 503, b"auth not available (#5.3.3)")
-AUTH_TYPE = _declare("auth_type", 504, b"auth type not available (#5.5.1)")
-AUTH_CANCELLED = _declare("auth_cancelled", 501, b"auth exchange cancelled (#5.0.0)")
-AUTH_MALFORMED = _declare("auth_malformed", 501, b"malformed auth input (#5.5.4)")
-AUTH_TROUBLE = _declare("auth_trouble", 454, b"oops, passwords cannot be checked now (#4.3.0)")
-AUTH_FIRST = _declare("auth_first", 503, b"AUTH first (#5.5.1)")
-TLS_FIRST = _declare("tls_first", 503, b"STARTTLS first (#5.5.1)")
-TLS_READY = _declare("tls_ready", 220, b"ready for tls")
-TLS_SYNTAX = _declare("tls_syntax", 501, b"Syntax error (no parameters allowed) (#5.5.4)")
-TLS_ACTIVE = _declare("tls_active", 454, b"TLS not available: TLS already active (#4.3.0)")
-TLS_UNAVAILABLE = _declare("tls_unavailable", 454, b"TLS not available (#4.3.0)")
-TLS_BOTH = _declare(
+AUTH_OK: Reply = _declare("auth_ok", 235, b"ok, go ahead (#2.0.0)")
+AUTH_FAILED: Reply = _declare("auth_failed", 535, b"authorization failed (#5.7.0)")
+AUTH_AGAIN: Reply = _declare("auth_again", 503, b"you're already authenticated (#5.5.0)")
+AUTH_IN_MAIL: Reply = _declare("auth_in_mail", 503, b"no auth during mail transaction (#5.5.0)")
+AUTH_UNAVAILABLE: Reply = _declare("auth_unavailable", 503, b"auth not available (#5.3.3)")
+AUTH_TYPE: Reply = _declare("auth_type", 504, b"auth type not available (#5.5.1)")
+AUTH_CANCELLED: Reply = _declare("auth_cancelled", 501, b"auth exchange cancelled (#5.0.0)")
+AUTH_MALFORMED: Reply = _declare("auth_malformed", 501, b"malformed auth input (#5.5.4)")
+AUTH_TROUBLE: Reply = _declare(
+    "auth_trouble", 454, b"oops, passwords cannot be checked now (#4.3.0)"
+)
+AUTH_FIRST: Reply = _declare("auth_first", 503, b"AUTH first (#5.5.1)")
+TLS_FIRST: Reply = _declare("tls_first", 503, b"STARTTLS first (#5.5.1)")
+TLS_READY: Reply = _declare("tls_ready", 220, b"ready for tls")
+TLS_SYNTAX: Reply = _declare("tls_syntax", 501, b"Syntax error (no parameters allowed) (#5.5.4)")
+TLS_ACTIVE: Reply = _declare("tls_active", 454, b"TLS not available: TLS already active (#4.3.0)")
+TLS_UNAVAILABLE: Reply = _declare("tls_unavailable", 454, b"TLS not available (#4.3.0)")
+TLS_BOTH: Reply = _declare(
     "tls_both", 421, b"FORCE_TLS and DENY_TLS both found (#4.3.0)", close=True
 )
-AUTH_WITHOUT_PROGRAM = _declare(
+AUTH_WITHOUT_PROGRAM: Reply = _declare(
     "auth_without_program", 421, b"REQUIRE_AUTH set without valid AUTH program. (#4.3.0)",
     close=True,
 )
-CRAM_WITH_CDB = _declare(
+CRAM_WITH_CDB: Reply = _declare(
     "cram_with_cdb", 421, b"ALLOW_CRAM not available (with AUTH_CDB) (#4.3.0)", close=True
 )
-SQ_AUTH_FAILED = _declare("sq_auth_failed", 535, b"authentication failed (#5.7.1)")
-SQ_AUTH_FIRST = _declare("sq_auth_first", 535, b"authentication required (#5.7.1)")
-SQ_AUTH_CANCELLED = _declare("sq_auth_cancelled", 501, b"auth exchange canceled (#5.0.0)")
-SQ_AUTH_TYPE = _declare("sq_auth_type", 504, b"auth type unimplemented (#5.5.1)")
-SQ_TLS_READY = _declare("sq_tls_ready", 220, b"Ready to start TLS (#5.7.0)")
-SQ_TLS_FIRST = _declare("sq_tls_first", 535, b"STARTTLS required (#5.7.1)")
-SQ_TLS_UNAVAILABLE = _declare(
+SQ_AUTH_FAILED: Reply = _declare("sq_auth_failed", 535, b"authentication failed (#5.7.1)")
+SQ_AUTH_FIRST: Reply = _declare("sq_auth_first", 535, b"authentication required (#5.7.1)")
+SQ_AUTH_CANCELLED: Reply = _declare("sq_auth_cancelled", 501, b"auth exchange canceled (#5.0.0)")
+SQ_AUTH_TYPE: Reply = _declare("sq_auth_type", 504, b"auth type unimplemented (#5.5.1)")
+SQ_TLS_READY: Reply = _declare("sq_tls_ready", 220, b"Ready to start TLS (#5.7.0)")
+SQ_TLS_FIRST: Reply = _declare("sq_tls_first", 535, b"STARTTLS required (#5.7.1)")
+SQ_TLS_UNAVAILABLE: Reply = _declare(
     "sq_tls_unavailable", 454, b"TLS not available due to temporary reason (#5.7.3)",
     status=b"4.7.3",
 )
 # --- this project's own -----------------------------------------------------------------------
-AUTH_ENCRYPTION = _declare(
+AUTH_ENCRYPTION: Reply = _declare(
     "auth_encryption", 538, b"encryption required for requested authentication mechanism "
     b"(#5.7.11)",
 )
-TLS_GLUED = _declare(
+TLS_GLUED: Reply = _declare(
     "tls_glued", 501, b"nothing may follow STARTTLS before the handshake (#5.5.1)", close=True
 )
 # tcpserver hangs up on a denied client without a word: a reply without text is never sent.
-DENIED = _declare("denied", 554, b"", close=True)
-LINE_TOO_LONG = _declare("line_too_long", 500, b"command line too long (#5.5.2)", close=True)
-BARE_LF_COMMAND = _declare(
+DENIED: Reply = _declare("denied", 554, b"", close=True)
+LINE_TOO_LONG: Reply = _declare("line_too_long", 500, b"command line too long (#5.5.2)", close=True)
+BARE_LF_COMMAND: Reply = _declare(
     "bare_lf_command", 500, b"a command of a group must end with CR LF (#5.5.2)", close=True
 )
-TOO_MANY_ERRORS = _declare("too_many_errors", 421, b"too many errors (#4.7.0)", close=True)
-TOO_MANY_SESSIONS = _declare(
+TOO_MANY_ERRORS: Reply = _declare("too_many_errors", 421, b"too many errors (#4.7.0)", close=True)
+TOO_MANY_SESSIONS: Reply = _declare(
     "too_many_sessions", 421, b"too many connections, try again later (#4.3.2)", close=True
 )
-NO_QUEUE = _declare("no_queue", 421, b"my queue does not answer (#4.3.0)", close=True)
-SHUTTING_DOWN = _declare("shutting_down", 421, b"this server is stopping (#4.3.2)", close=True)
-BLOCKED = _declare(
+NO_QUEUE: Reply = _declare("no_queue", 421, b"my queue does not answer (#4.3.0)", close=True)
+SHUTTING_DOWN: Reply = _declare(
+    "shutting_down", 421, b"this server is stopping (#4.3.2)", close=True
+)
+BLOCKED: Reply = _declare(
     "blocked", 421, b"too much trouble from your network, try again later (#4.7.0)", close=True
 )
-ACCOUNT_HELD = _declare(
+ACCOUNT_HELD: Reply = _declare(
     "account_held", 451, b"your account has sent too much, ask the postmaster (#4.7.0)"
 )
-TOO_MANY_LOGINS = _declare(
+TOO_MANY_LOGINS: Reply = _declare(
     "too_many_logins", 454, b"too many wrong passwords from your network, try again later (#4.7.0)"
 )
-TROUBLE = _declare("trouble", 451, b"internal trouble (#4.3.0)")
+TROUBLE: Reply = _declare("trouble", 451, b"internal trouble (#4.3.0)")
 
 
 def greeting(text: bytes) -> Reply:

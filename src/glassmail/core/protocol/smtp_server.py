@@ -246,7 +246,7 @@ class SmtpServer(SecurityCommands):
         self._at = end + 1
         if end + 1 - start > COMMAND_LINE_BYTES_MAX:
             return self._refuse(replies.LINE_TOO_LONG, buffer[start:end])
-        if buffer[end - 1 : end] == b"\r" and end > start:
+        if end > start and buffer[end - 1 : end] == b"\r":
             return buffer[start : end - 1]
         if start or self._is_group or end + 1 < len(buffer):
             # Something stands before or behind it in the same read: a group of commands, or

@@ -5,7 +5,10 @@ import sys
 import click
 
 from glassmail import compiled
+from glassmail.compiled import Standing
 from glassmail.faces.cli.root_option import root_option
+
+REMEDY = "`make compile` makes the compiled ones anew"
 
 
 @click.command()
@@ -14,12 +17,10 @@ from glassmail.faces.cli.root_option import root_option
 @click.option("--interpreted", is_flag=True, help="leave compiled modules aside, this time")
 def serve(root: str | None, *, one_user: bool, interpreted: bool) -> None:
     """Run the server in the foreground; prints `ready` when every port answers."""
-    if not interpreted and compiled.prefer() is compiled.Standing.STALE:
-        click.echo(f"glass serve: {STALE}", err=True)
+    found = Standing.ABSENT if interpreted else compiled.prefer()
+    if found not in {Standing.ABSENT, Standing.CURRENT}:
+        click.echo(f"glass serve: modules are interpreted: {found.value}: {REMEDY}", err=True)
     # Only now: whatever was imported before it was looked for is interpreted for good.
     from glassmail.faces.cli.serving import run
 
     sys.exit(run(root, one_user=one_user))
-
-
-STALE = "the compiled modules are of other sources and are not used: `make compile` renews them"

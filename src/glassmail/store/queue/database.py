@@ -32,9 +32,13 @@ _MESSAGE = (
     "due_local,due_remote,head) VALUES(?,?,?,?,?,?,?,?,?,?,0,?,?,?)"
 )
 _RECIPIENT = "INSERT INTO recipient VALUES(?,?,?,0,?,?,x'')"
+# A damaged row may hold another type than was written: whatever it is, it must not end the queue.
 _STORED = (
-    "SELECT m.id,m.body,m.born,m.size,m.sender,m.uid,m.code,m.part,m.kind,m.origin,"
-    "m.due_local,m.due_remote,m.head,b.data,b.file FROM message m JOIN body b ON b.id=m.body "
+    "SELECT m.id,CAST(m.body AS INTEGER),CAST(m.born AS INTEGER),CAST(m.size AS INTEGER),"
+    "CAST(m.sender AS BLOB),CAST(m.uid AS INTEGER),CAST(m.code AS INTEGER),"
+    "CAST(m.part AS INTEGER),CAST(m.kind AS TEXT),CAST(m.origin AS INTEGER),"
+    "CAST(m.due_local AS INTEGER),CAST(m.due_remote AS INTEGER),CAST(m.head AS BLOB),"
+    "CAST(b.data AS BLOB),CAST(b.file AS TEXT) FROM message m JOIN body b ON b.id=m.body "
     "WHERE m.id=?"
 )
 _DUE = ("due_local", "due_remote")
@@ -224,8 +228,8 @@ class QueueStore:
     def waiting(self, message: int, channel: int) -> list[Waiting]:
         """Recipients of a message that wait on a channel."""
         rows = self._db.execute(
-            "SELECT number,original,address FROM recipient WHERE message=? AND channel=?"
-            " AND state=? ORDER BY number",
+            "SELECT number,CAST(original AS BLOB),CAST(address AS BLOB) FROM recipient"
+            " WHERE message=? AND channel=? AND state=? ORDER BY number",
             (message, channel, WAITING),
         )
         return [Waiting(*row) for row in rows]
