@@ -17,6 +17,7 @@ from tests.forked import as_nobody
 from tests.house.sources import PROJECT, SRC
 
 WHOLE_S_MAX = 900
+SESSIONS = 1_500
 UNITS = ("core", "daemons", "events", "explain", "net", "stations")
 # Of these calls it does not matter how often they are made.
 HARMLESS = {"end", "find", "index", "int", "len", "lstrip", "max", "min", "rfind"}
@@ -133,6 +134,19 @@ def test_the_unit_tests_pass_with_them():
         )
     assert done.returncode == 0, done.stdout[-8_000:] + done.stderr[-2_000:]
     assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 2_000
+
+
+@needs_compiled
+def test_random_sessions_go_the_same_way():
+    words = [sys.executable, "-m", "tests.compiled.sessions", str(SESSIONS)]
+    both = [
+        subprocess.run([*words, *kind], cwd=PROJECT, capture_output=True, text=True, check=True)
+        for kind in ((), ("compiled",))
+    ]
+    interpreted, machine_code = (done.stdout.splitlines() for done in both)
+    assert len({line.split()[1] for line in interpreted}) > SESSIONS // 5
+    pairs = zip(interpreted, machine_code, strict=True)
+    assert [mine for mine, other in pairs if mine != other] == []
 
 
 @needs_compiled

@@ -133,6 +133,22 @@ def test_a_drop_file_is_taken_once(store):
         assert store.note_drop("x")
 
 
+def test_values_of_a_damaged_row_come_in_their_types(store):
+    """A flipped bit in a record's head makes a number a text; the message still goes its way."""
+    with store.transaction():
+        store.insert([new(store)])
+    store._db.execute("UPDATE message SET born=1.5,part='x',code=2.5,sender='s@t'")
+    store._db.execute("UPDATE body SET data='text'")
+    store._db.execute("UPDATE recipient SET original='a@b',address=7")
+    found = store.load(1)
+    types = {name: type(value) for name, value in found._asdict().items() if value is not None}
+    assert types.pop("kind") is str
+    assert {types.pop(name) for name in ("sender", "head", "data")} == {bytes}
+    assert set(types.values()) == {int}
+    assert (found.sender, found.data, found.born) == (b"s@t", b"text", 1)
+    assert [(w.original, w.address) for w in store.waiting(1, LOCAL)] == [(b"a@b", b"7")]
+
+
 def test_what_waits_comes_in_pages_of_messages(store):
     with store.transaction():
         store.insert([new(store, recipients=((b"a@b", LOCAL), (b"c@d", REMOTE))) for _ in range(5)])
