@@ -5,8 +5,8 @@ PYTHON := .venv/bin/python
 
 help:
 	@echo 'make run    a mail server of your own in ./demo, with a first message'
-	@echo 'make compile    a quarter less CPU for the server: takes a C compiler and a minute'
 	@echo 'make test   all tests, after setting up what they need'
+	@echo 'make compile  a quarter less CPU for the server; takes a C compiler and a minute'
 	@echo 'make check  style, types, layers and documents'
 	@echo 'make bench  speed beside Postfix;  make crash  power cuts;  make fuzz  hostile input'
 	@echo 'make clean  remove what these made (not .venv)'
@@ -32,10 +32,14 @@ check:
 	@$(PYTHON) tools/generate_docs.py --check
 	@$(PYTHON) tools/generate_coverage.py --check
 
-bench crash fuzz:
+bench crash:
 	@tools/setup.sh test
 	@$(PYTHON) tools/compile.py --if-possible
 	@exec $(PYTHON) bench/$(if $(filter bench,$@),run,$@).py $(ARGS)
+
+fuzz:
+	@tools/setup.sh test
+	@exec $(PYTHON) bench/fuzz.py $(ARGS)
 
 clean:
 	rm -rf demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -52,11 +52,11 @@ LEFT_OUT = frozenset({
 class Standing(Enum):
     """What is there of compiled modules; the value is told to people."""
 
-    CURRENT = "compiled from these sources"
-    STALE = "compiled from other sources"
-    DAMAGED = "compiled, but not as they were written"
-    UNREADABLE = "compiled, but not readable for this user"
-    ABSENT = "not compiled"
+    CURRENT = "they are current"
+    STALE = "they are of other sources"
+    DAMAGED = "they are damaged"
+    UNREADABLE = "this user may not read them"
+    ABSENT = "there are none"
 
 
 def standing(directory: str = DIRECTORY, package: str = PACKAGE) -> Standing:

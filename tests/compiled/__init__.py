@@ -5,5 +5,6 @@ import pytest
 from glassmail.compiled import Standing, standing
 
 needs_compiled = pytest.mark.skipif(
-    standing() is not Standing.CURRENT, reason=f"{standing().value}: `make compile` mends that"
+    standing() is not Standing.CURRENT,
+    reason=f"compiled modules: {standing().value}: `make compile`",
 )

@@ -147,6 +147,10 @@ def test_values_of_a_damaged_row_come_in_their_types(store):
     assert set(types.values()) == {int}
     assert (found.sender, found.data, found.born) == (b"s@t", b"text", 1)
     assert [(w.original, w.address) for w in store.waiting(1, LOCAL)] == [(b"a@b", b"7")]
+    assert (store.page(0, 9)[0].sender, store.page(0, 9)[0].born) == (b"s@t", 1)
+    assert [row[3:5] for row in store.recipients(1)] == [(b"a@b", b"7")]
+    ((waiting,), _after) = store.waiting_page(0, 9)
+    assert (waiting.sender, waiting.born, waiting.address) == (b"s@t", 1, b"7")
 
 
 def test_what_waits_comes_in_pages_of_messages(store):

@@ -8,7 +8,7 @@ from glassmail import compiled
 from glassmail.compiled import Standing
 from glassmail.faces.cli.root_option import root_option
 
-REMEDY = "`make compile` makes the compiled ones anew"
+REMEDY = "`make compile` makes them anew"
 
 
 @click.command()
@@ -19,7 +19,7 @@ def serve(root: str | None, *, one_user: bool, interpreted: bool) -> None:
     """Run the server in the foreground; prints `ready` when every port answers."""
     found = Standing.ABSENT if interpreted else compiled.prefer()
     if found not in {Standing.ABSENT, Standing.CURRENT}:
-        click.echo(f"glass serve: modules are interpreted: {found.value}: {REMEDY}", err=True)
+        click.echo(f"glass serve: compiled modules stay unused: {found.value}: {REMEDY}", err=True)
     # Only now: whatever was imported before it was looked for is interpreted for good.
     from glassmail.faces.cli.serving import run
 

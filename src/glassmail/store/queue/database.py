@@ -32,14 +32,41 @@ _MESSAGE = (
     "due_local,due_remote,head) VALUES(?,?,?,?,?,?,?,?,?,?,0,?,?,?)"
 )
 _RECIPIENT = "INSERT INTO recipient VALUES(?,?,?,0,?,?,x'')"
-# A damaged row may hold another type than was written: whatever it is, it must not end the queue.
+
+
+def _typed(table: str, columns: str, kind: str) -> str:
+    """Read columns as one type: a damaged row that holds another must not end the queue."""
+    return ",".join(f"CAST({table}.{column} AS {kind})" for column in columns.split())
+
+
+_HEAD = ",".join((
+    "m.id", _typed("m", "body born size", "INTEGER"), _typed("m", "sender", "BLOB"),
+    _typed("m", "uid code part", "INTEGER"), _typed("m", "kind", "TEXT"),
+    _typed("m", "origin due_local due_remote", "INTEGER"), _typed("m", "head", "BLOB"),
+))  # fmt: skip
 _STORED = (
-    "SELECT m.id,CAST(m.body AS INTEGER),CAST(m.born AS INTEGER),CAST(m.size AS INTEGER),"
-    "CAST(m.sender AS BLOB),CAST(m.uid AS INTEGER),CAST(m.code AS INTEGER),"
-    "CAST(m.part AS INTEGER),CAST(m.kind AS TEXT),CAST(m.origin AS INTEGER),"
-    "CAST(m.due_local AS INTEGER),CAST(m.due_remote AS INTEGER),CAST(m.head AS BLOB),"
-    "CAST(b.data AS BLOB),CAST(b.file AS TEXT) FROM message m JOIN body b ON b.id=m.body "
-    "WHERE m.id=?"
+    f"SELECT {_HEAD},{_typed('b', 'data', 'BLOB')},{_typed('b', 'file', 'TEXT')}"  # noqa: S608
+    " FROM message m JOIN body b ON b.id=m.body WHERE m.id=?"
+)
+_PAGE = (
+    f"SELECT {_HEAD},NULL,CASE held WHEN 1 THEN 'held' ELSE NULL END"  # noqa: S608
+    " FROM message m WHERE m.id>? ORDER BY m.id LIMIT ?"
+)
+_WAITING = (
+    f"SELECT number,{_typed('r', 'original address', 'BLOB')} FROM recipient r"  # noqa: S608
+    " WHERE message=? AND channel=? AND state=? ORDER BY number"
+)
+_WAITING_PAGE = (
+    f"SELECT m.id,{_typed('m', 'born', 'INTEGER')},{_typed('m', 'kind', 'TEXT')},"  # noqa: S608
+    f"{_typed('m', 'sender', 'BLOB')},{_typed('m', 'held', 'INTEGER')},r.channel,"
+    f"{_typed('r', 'address text', 'BLOB')},"
+    "CAST(CASE r.channel WHEN 0 THEN m.due_local ELSE m.due_remote END AS INTEGER)"
+    " FROM message m JOIN recipient r ON r.message=m.id"
+    " WHERE m.id>? AND m.id<=? AND r.state=0 ORDER BY m.id,r.number"
+)
+_RECIPIENTS = (
+    f"SELECT number,channel,state,{_typed('r', 'original address text', 'BLOB')}"  # noqa: S608
+    " FROM recipient r WHERE message=? ORDER BY number"
 )
 _DUE = ("due_local", "due_remote")
 
@@ -227,11 +254,7 @@ class QueueStore:
 
     def waiting(self, message: int, channel: int) -> list[Waiting]:
         """Recipients of a message that wait on a channel."""
-        rows = self._db.execute(
-            "SELECT number,CAST(original AS BLOB),CAST(address AS BLOB) FROM recipient"
-            " WHERE message=? AND channel=? AND state=? ORDER BY number",
-            (message, channel, WAITING),
-        )
+        rows = self._db.execute(_WAITING, (message, channel, WAITING))
         return [Waiting(*row) for row in rows]
 
     def failed(self, message: int) -> Iterator[tuple[bytes, int, bytes]]:
@@ -302,13 +325,7 @@ class QueueStore:
 
     def page(self, after: int, limit: int) -> list[Stored]:
         """Messages after a number, without bodies."""
-        rows = self._db.execute(
-            "SELECT id,body,born,size,sender,uid,code,part,kind,origin,due_local,due_remote,head,"
-            "NULL,CASE held WHEN 1 THEN 'held' ELSE NULL END FROM message WHERE id>?"
-            " ORDER BY id LIMIT ?",
-            (after, limit),
-        )
-        return [Stored(*row) for row in rows]
+        return [Stored(*row) for row in self._db.execute(_PAGE, (after, limit))]
 
     def waiting_page(self, after: int, limit: int) -> tuple[list[WaitingRow], int]:
         """Recipients that wait, of `limit` messages after a number; and where to go on, or 0."""
@@ -316,23 +333,12 @@ class QueueStore:
             "SELECT id FROM message WHERE id>? ORDER BY id LIMIT 2 OFFSET ?", (after, limit - 1)
         ).fetchall()
         until = cast("int", last[0][0]) if len(last) == 2 else 0
-        rows = self._db.execute(
-            "SELECT m.id,m.born,m.kind,m.sender,m.held,r.channel,r.address,r.text,"
-            "CASE r.channel WHEN 0 THEN m.due_local ELSE m.due_remote END"
-            " FROM message m JOIN recipient r ON r.message=m.id"
-            " WHERE m.id>? AND m.id<=? AND r.state=0 ORDER BY m.id,r.number",
-            (after, until or 2**63 - 1),
-        )
+        rows = self._db.execute(_WAITING_PAGE, (after, until or 2**63 - 1))
         return [WaitingRow(*row) for row in rows], until
 
     def recipients(self, message: int) -> list[tuple[int, int, int, bytes, bytes, bytes]]:
         """All recipients of a message: (number, channel, state, original, address, text)."""
-        rows = self._db.execute(
-            "SELECT number,channel,state,original,address,text FROM recipient WHERE message=?"
-            " ORDER BY number",
-            (message,),
-        )
-        return [tuple(row) for row in rows]
+        return [tuple(row) for row in self._db.execute(_RECIPIENTS, (message,))]
 
     def is_held(self, message: int) -> bool:
         """Tell whether a message is held back."""
