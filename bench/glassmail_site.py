@@ -16,7 +16,7 @@ from collections.abc import Callable
 import letters
 from server import DOMAIN, USER, USER_UID, Layout, Server, ServerError
 
-from glassmail.admin.requests import RequestError, ask, pages
+from glassmail.admin.requests import RequestError, all_pages, ask
 from glassmail.settings.place import Place
 
 QMAIL_QUEUE = [sys.executable, "-c",
@@ -80,8 +80,9 @@ class Glassmail(Server):
     def flush(self) -> None:
         """Retry every message that waits."""
         try:
-            for row in pages(self.place_of.queue_socket, "list", 1_000):
-                for _ in ask(self.place_of.queue_socket, "retry", message=row["message"]):
+            queue = self.place_of.queue_socket
+            for row in all_pages(lambda after: ask(queue, "list", after=after, limit=1_000)):
+                for _ in ask(queue, "retry", message=row["message"]):
                     pass  # one row that says it was done
         except RequestError:
             return  # the message went while we asked, or the queue is busy: the caller asks again

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 
 import letters
 
-from glassmail.admin.requests import RequestError, ask, pages
+from glassmail.admin.requests import RequestError, all_pages, ask
 from glassmail.settings.place import Place
 
 GLASS = [sys.executable, "-m", "glassmail.faces.cli"]
@@ -218,7 +218,8 @@ class SmallSite:
     def rows(self) -> list[dict[str, object]]:
         """The queue's messages; none while it does not answer."""
         try:
-            return list(pages(self.place.queue_socket, "list", 500))
+            queue = self.place.queue_socket
+            return list(all_pages(lambda after: ask(queue, "list", after=after, limit=500)))
         except RequestError:
             return []
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from glassmail.daemons.queue import overview
 from glassmail.net.messages import Failed, Request
+from glassmail.stations import queue_sums
 from tests.daemons.queue_site import QueueSite
 
 
@@ -55,8 +55,8 @@ def test_others_may_not_ask(site, monkeypatch):
 
 
 def test_ages_fall_into_their_places():
-    row = overview.WaitingRow(1, 0, "user", b"", False, 1, b"a@b", b"", None)
-    group = overview._Group(row)
+    row = queue_sums.WaitingRow(1, 0, "user", b"", False, 1, b"a@b", b"", None)
+    group = queue_sums._Group(row)
     for age in (0, 299, 300, 1_199, 7_199, 28_799, 86_399, 259_199, 259_200, 10**9):
         group.add(row, age)
     assert group.ages == [2, 2, 1, 1, 1, 1, 2]

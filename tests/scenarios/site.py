@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from glassmail.admin.requests import RequestError, ask, pages
+from glassmail.admin.requests import RequestError, all_pages, ask
 from glassmail.compiled import Standing, standing
 from glassmail.settings.place import Place
 from tests.scenarios.namespace import Namespace
@@ -210,7 +210,8 @@ class Site:
     def queued(self):
         """All messages of the queue; None while it does not answer."""
         try:
-            return list(pages(self.place.queue_socket, "list", 500))
+            queue = self.place.queue_socket
+            return list(all_pages(lambda after: ask(queue, "list", after=after, limit=500)))
         except RequestError:
             return None
 

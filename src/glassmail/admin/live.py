@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from glassmail.admin.requests import RequestError, ask, ask_within
+from glassmail.admin import queue_reading
+from glassmail.admin.requests import RequestError, ask_within
 from glassmail.explain.queue_words import Load, Waiting, advise_queue
 from glassmail.explain.waiting import Summary
 from glassmail.settings.place import Place
@@ -89,4 +90,4 @@ def waiting(place: Place, pages_max: int) -> tuple[Summary, bool]:
 
 
 def _page_after(place: Place, after: int) -> Iterator[dict[str, Any]]:
-    return ask(place.queue_socket, "waiting", after=after, limit=PAGE)
+    return queue_reading.sums(place, after, PAGE)

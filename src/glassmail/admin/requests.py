@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -24,6 +24,10 @@ class RequestError(Exception):
         self.exit_code = exit_code
 
 
+class NoServerError(RequestError):
+    """Nobody listens there."""
+
+
 def ask(path: str, verb: str, **arguments: object) -> Iterator[dict[str, Any]]:
     """Ask the process behind a socket; yields the rows; raises RequestError."""
     return ask_within(ANSWER_S, path, verb, **arguments)
@@ -36,7 +40,7 @@ def ask_within(
     try:
         channel = connect(path, wait_s)
     except OSError as error:
-        raise RequestError(_why(path, error), 3) from error
+        raise _unreached(path, error) from error
     try:
         channel.send(encode(Hello("client", os.getpid())))
         channel.send(encode(Request(1, verb, arguments)))  # type: ignore[arg-type]
@@ -54,7 +58,7 @@ def follow(
     try:
         channel = connect(path, wait_s)
     except OSError as error:
-        raise RequestError(_why(path, error), 3) from error
+        raise _unreached(path, error) from error
     try:
         channel.send(encode(Hello("client", os.getpid())))
         channel.send(encode(Request(1, verb, arguments)))  # type: ignore[arg-type]
@@ -75,12 +79,14 @@ def follow(
         channel.close()
 
 
-def pages(path: str, verb: str, limit: int, **arguments: object) -> Iterator[dict[str, Any]]:
-    """Ask page after page (`after` of the last row) until everything was told."""
+def all_pages(
+    page_after: Callable[[int], Iterator[dict[str, Any]]],
+) -> Iterator[dict[str, Any]]:
+    """Get page after page, each after the number that ended the last, until all was told."""
     after = 0
     while True:
         going_on = None
-        for row in ask(path, verb, after=after, limit=limit, **arguments):
+        for row in page_after(after):
             if set(row) == {"after"}:
                 going_on = row["after"]
             else:
@@ -101,7 +107,7 @@ def _answers(channel: BlockingChannel) -> Iterator[dict[str, Any]]:
         yield json.loads(row)
 
 
-def _why(path: str, error: OSError) -> str:
+def _unreached(path: str, error: OSError) -> RequestError:
     if isinstance(error, (FileNotFoundError, ConnectionRefusedError)):
-        return f"no server answers at {path}: is it running? (glass status)"
-    return f"cannot ask {path}: {words_of(error)}"
+        return NoServerError(f"no server answers at {path}: is it running? (glass status)", 3)
+    return RequestError(f"cannot ask {path}: {words_of(error)}", 3)

@@ -19,7 +19,7 @@ from glassmail.events import codec
 from glassmail.events.case import Case, Near, NearQuery, Query, QueryKind, Visit
 from glassmail.events.queue import Accepted
 from glassmail.events.smtpd import Handed, Refused
-from glassmail.explain.question import Limits, Question, client_of
+from glassmail.explain.question import USER_HERE, Limits, Question, client_of
 from glassmail.explain.senders import Network, Senders, find_senders, servers_of
 from glassmail.explain.why import ask_history, ask_visits
 from glassmail.settings.place import Place
@@ -121,7 +121,7 @@ def _sender_domain(place: Place, question: Question, limits: Limits) -> str:
             return reading.query.sender.rpartition("@")[2].lower()
         if reading.query.kinds == ("domain",):
             return reading.query.text.lower()
-        if "address" not in reading.query.kinds:
+        if "address" not in reading.query.kinds or reading.words == USER_HERE:
             continue
         address = reading.query.text.encode("utf-8", "surrogateescape")
         domain = split_address(address)[1]

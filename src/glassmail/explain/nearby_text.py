@@ -19,7 +19,7 @@ _COLUMNS = (16, 28, 8, 8, 8)
 def advice_of(nearby: Nearby, question: Question) -> Advice:
     """Say what the visits mean and what to do."""
     client = nearby.seen[0].visit.client if nearby.seen else nearby.about
-    address = next((r.query.text for r in question.readings if "address" in r.query.kinds), "")
+    address = question.address
     about = nearby.about or address
     # A probe goes to a mail exchanger, which a domain's postmaster has as well as anybody there.
     probed = address or f"postmaster@{about.removeprefix('@')}"

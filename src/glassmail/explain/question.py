@@ -27,9 +27,9 @@ READINGS_MAX = 24
 _WINDOW_NS = 2_000_000_000  # a log line's time may differ from the history's by so much
 
 FORMS = (
-    "give a trace code (K7Q2-M4XW-3H), an address, a domain, a Message-ID, a message number (#7), "
-    "a client's address (192.0.2.7), a file in a Maildir, a log line, a bounce, an error text, a "
-    "header, or another server's queue id"
+    "give a trace code (K7Q2-M4XW-3H), an address, a user's name, a domain, a Message-ID, a "
+    "message number (#7), a client's address (192.0.2.7), a file in a Maildir, a log line, a "
+    "bounce, an error text, a header, or another server's queue id"
 )
 
 
@@ -68,6 +68,15 @@ class Question(NamedTuple):
     is_pasted: bool = False
     is_own_file: bool = False
 
+    @property
+    def address(self) -> str:
+        """The address asked about; empty when what is asked may be more than an address."""
+        for index, (words, query) in enumerate(self.readings):
+            # A user that is read last is more likely another server's queue id.
+            if "address" in query.kinds and (index == 0 or words != USER_HERE):
+                return query.text
+        return ""
+
 
 class Limits(NamedTuple):
     """What every reading is restricted to.
@@ -99,13 +108,14 @@ class Limits(NamedTuple):
 NO_LIMITS = Limits()
 
 
-def understand(text: str, now: int, limits: Limits = NO_LIMITS) -> Question:
+def understand(text: str, now: int, limits: Limits = NO_LIMITS, host: str = "") -> Question:
     """Understand what is asked for.
 
     Args:
         text: what a person gave.
         now: nanoseconds since 1970, for stamps without a year.
         limits: restrictions of every reading.
+        host: where a name without a domain is looked for (control/envnoathost); empty: nowhere.
 
     Raises:
         QuestionError: nothing in it can be looked for.
@@ -128,6 +138,8 @@ def understand(text: str, now: int, limits: Limits = NO_LIMITS) -> Question:
     if not readings and _MISTYPED.fullmatch(text):
         raise QuestionError(f"{text[:40]!r} is mistyped: the last character of a trace code "
                             f"is made from the others, and does not fit them; {FORMS}")  # fmt: skip
+    if not question.advice.id and not any("code" in reading.query.kinds for reading in readings):
+        question = question._replace(readings=(*question.readings, *_of_user(text, host)))
     if not question.readings and not question.header and not question.advice.id:
         raise QuestionError(f"cannot look for {text[:40]!r}: {FORMS}" if text else FORMS)
     limited = [Reading(words, limits.apply(query)) for words, query in question.readings]
@@ -148,6 +160,13 @@ def _of_limits(limits: Limits) -> Question:
 
 def _is_word(text: str) -> bool:
     return len(text) <= WORD_LENGTH_MAX and not re.search(r"\s", text) and text.isprintable()
+
+
+def _of_user(text: str, host: str) -> Iterator[Reading]:
+    """Read a name without a domain: mail to it goes to `host`."""
+    if host and _USER.fullmatch(text):
+        yield Reading(USER_HERE, Query(("address",), text=f"{text}@{host}"))
+        yield Reading("account of a refused login", Query(("login",), text=text))
 
 
 def _of_word(text: str) -> Iterator[Reading]:
@@ -185,6 +204,8 @@ def _of_word(text: str) -> Iterator[Reading]:
 
 _DOMAIN = re.compile(r"@?(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.){1,12}"
                      r"(?:[A-Za-z]{2,63}|xn--[A-Za-z0-9-]{1,59})")  # fmt: skip
+USER_HERE = "user of this host"
+_USER = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9._+=-]{1,64}")
 _REMOTE_ID = re.compile(r"(?=[A-Za-z.-]*[0-9])[A-Za-z0-9.-]{5,100}")
 # A trace code with a wrong character shall be typed again, not be looked for elsewhere.
 _MISTYPED = re.compile(r"\[?[0-9A-Za-z]{4}-[0-9A-Za-z]{4}-[0-9A-Za-z]{2}(?:/[0-9]+)?\]?")
@@ -262,4 +283,6 @@ def around(query: Query, at: int, precision: int = 0) -> Query:
 
 def names(readings: Sequence[Reading]) -> str:
     """Say what was looked for, each kind once."""
-    return ", ".join(dict.fromkeys(reading.words for reading in readings))
+    return ", ".join(dict.fromkeys(
+        f"{words} ({query.text})" if words == USER_HERE else words for words, query in readings
+    ))  # fmt: skip

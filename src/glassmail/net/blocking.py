@@ -77,15 +77,22 @@ def frame(payload: bytes, descriptor_count: int = 0) -> bytes:
     return _HEADER.pack(len(payload), descriptor_count) + payload
 
 
-# One buffer of the process: recvmsg would map and unmap READ_BYTES of fresh memory at each call.
-_BUFFER = bytearray(READ_BYTES)
-_VIEW = memoryview(_BUFFER)
+# Buffers that no thread reads into just now: recvmsg would map and unmap READ_BYTES of fresh memory
+# at each call. There are as many as threads that ever read at once: one, in the daemons.
+_spare: list[memoryview] = []
 
 
 def receive_some(sock: _socket.socket) -> tuple[bytes, list[tuple[int, int, bytes]]]:
     """Read what is there: (bytes, ancillary data); no bytes at the end. Raises OSError."""
-    count, ancillary, _flags, _address = sock.recvmsg_into((_BUFFER,), ANCILLARY_BYTES, CLOEXEC)
-    return _VIEW[:count].tobytes(), ancillary
+    try:
+        buffer = _spare.pop()
+    except IndexError:
+        buffer = memoryview(bytearray(READ_BYTES))
+    try:
+        count, ancillary, _flags, _address = sock.recvmsg_into((buffer,), ANCILLARY_BYTES, CLOEXEC)
+        return buffer[:count].tobytes(), ancillary
+    finally:
+        _spare.append(buffer)
 
 
 def descriptors_of(ancillary: list[tuple[int, int, bytes]]) -> list[int]:

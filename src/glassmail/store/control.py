@@ -162,8 +162,8 @@ class Controls:
             return False
         if data is None and name == "rcpthosts" and self._data[name] is not None:
             self._tell(
-                "control/rcpthosts is gone; without it every domain would be accepted, so "
-                "the last good list stays: put the file back, empty if no domain is meant"
+                "control/rcpthosts is gone; without it every domain would be accepted: "
+                "put the file back, empty if no domain is meant"
             )
             return False
         self._data[name] = data

@@ -133,7 +133,7 @@ def test_since_and_until(root):
 
 
 def test_usage_is_exit_2(root):
-    assert run(why, "--root", root, "joe").exit_code == 2
+    assert run(why, "--root", root, "joe!").exit_code == 2
     assert run(why, "--root", root, "a@b", "--since", "soon").exit_code == 2
 
 

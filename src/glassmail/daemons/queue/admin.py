@@ -7,28 +7,17 @@ others see and change what they handed in themselves (the same uid).
 import json
 import time
 from collections.abc import Callable
-from typing import Any
 
 from glassmail.daemons.queue import overview
 from glassmail.daemons.queue.peers import Peer
 from glassmail.daemons.queue.process import QueueProcess
 from glassmail.events.queue import Administered
 from glassmail.net.messages import Failed, Request, Rows
-from glassmail.stations.bounce import trace_text
-from glassmail.store.queue.database import channel_name
+from glassmail.stations import queue_rows, queue_sums
 from glassmail.store.queue.rows import LOCAL, REMOTE, Settlement, Stored
-from glassmail.store.queue.schema import DELIVERED, FAILED, WAITING
+from glassmail.store.queue.schema import DELIVERED, FAILED
 
-PAGE_MAX = 1_000
-ROWS_BYTES_MAX = 524_288  # of one page; the message that goes beyond it is the last
-RECIPIENTS_SHOWN_BYTES_MAX = 2_621_440  # of one message, as JSON
-RECIPIENTS_FITTING = 25  # fit whatever they hold
-HEADER_SHOWN_MAX = 16_384  # bytes of our own lines above a message
-_STATES = {WAITING: "waiting", DELIVERED: "done", FAILED: "failed"}
 BOUNCED_BY_HAND = b"The postmaster returned this message to its sender. (#5.7.0)\n"
-
-Row = dict[str, Any]
-
 
 class Administration:
     """Answers of the queue to people."""
@@ -57,30 +46,19 @@ class Administration:
 
     def _list(self, peer: Peer, request: Request, administers: bool) -> Rows | Failed:
         """A page of messages after number `after`; the last row says where to go on."""
-        after = _integer(request, "after", 0)
-        limit = min(_integer(request, "limit", PAGE_MAX), PAGE_MAX)
-        page = self._process.store.page(after, limit)
-        is_more = len(page) == limit
-        last, held = after, 0
-        encoded: list[bytes] = []
-        for message in page:
-            if held > ROWS_BYTES_MAX:  # the others do not fit into this frame
-                is_more = True
-                break
-            last = message.id
-            if administers or message.uid == peer.uid:
-                encoded.append(json.dumps(self._row(message)).encode())
-                held += len(encoded[-1])
-        if is_more:
-            encoded.append(json.dumps({"after": last}).encode())
-        return Rows(request.ref, tuple(encoded), is_more)
+        rows, is_more = queue_rows.page(
+            self._process.store,
+            _integer(request, "after", 0),
+            _integer(request, "limit", queue_rows.PAGE_MAX),
+            lambda message: administers or message.uid == peer.uid,
+        )
+        return Rows(request.ref, tuple(rows), is_more)
 
     def _show(self, peer: Peer, request: Request, administers: bool) -> Rows | Failed:
         found = self._find(peer, request, administers)
         if isinstance(found, Failed):
             return found
-        row = self._row(found)
-        row["header"] = _text(found.head[:HEADER_SHOWN_MAX]) + self._header(found)
+        row = queue_rows.shown(self._process.store, found)
         return Rows(request.ref, (json.dumps(row).encode(),))
 
     def _overview(self, _peer: Peer, request: Request, administers: bool) -> Rows | Failed:
@@ -89,8 +67,12 @@ class Administration:
             return Failed(request.ref, 3, text)
         if request.verb == "deliveries":
             return overview.deliveries(self._process, request)
-        limit = max(1, _integer(request, "limit", PAGE_MAX))
-        return overview.waiting(self._process, request, _integer(request, "after", 0), limit)
+        after, limit = (
+            _integer(request, "after", 0),
+            _integer(request, "limit", queue_sums.PAGE_MAX),
+        )
+        rows, is_more = queue_sums.page(self._process.store, after, limit)
+        return Rows(request.ref, tuple(rows), is_more)
 
     def _stats(self, _peer: Peer, request: Request, _administers: bool) -> Rows | Failed:
         process = self._process
@@ -104,44 +86,8 @@ class Administration:
         number = _integer(request, "message", 0)
         found = self._process.store.load(number)
         if found is None or not (administers or found.uid == peer.uid):
-            return Failed(request.ref, 1, f"there is no message {number} in the queue")
+            return Failed(request.ref, 1, queue_rows.unknown(number))
         return found
-
-    def _header(self, found: Stored) -> str:
-        data = found.data or b""
-        end = data.find(b"\n\n")  # -1: nothing is shown
-        return _text(data[: min(end + 1, HEADER_SHOWN_MAX)])
-
-    def _row(self, message: Stored) -> Row:
-        recipients = self._process.store.recipients(message.id)
-        due = {LOCAL: message.due_local, REMOTE: message.due_remote}
-        rows = [
-            {
-                "number": number,
-                "channel": channel_name(channel),
-                "address": _text(address),
-                "original": _text(original),
-                "state": _STATES[state],
-                "text": _text(text),
-                "retry_at": (due[channel] or 0) if state == WAITING else 0,
-            }
-            for number, channel, state, original, address, text in recipients
-        ]
-        shown = _fitting(rows)
-        return {
-            "message": message.id,
-            "trace": trace_text(message.code, message.part).decode(),
-            "born": message.born,
-            "size": message.size,
-            "sender": _text(message.sender),
-            "uid": message.uid,
-            "kind": message.kind,
-            "origin": message.origin,
-            "held": message.file == "held" or self._process.store.is_held(message.id),
-            "bouncing": any(row["state"] == "failed" for row in rows),
-            "recipients": rows[:shown],
-            "recipients_left_out": len(rows) - shown,
-        }
 
     def _change(self, peer: Peer, request: Request, administers: bool) -> Rows | Failed:
         found = self._find(peer, request, administers)
@@ -194,19 +140,3 @@ class Administration:
 def _integer(request: Request, name: str, default: int) -> int:
     value = request.arguments.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) else default
-
-
-def _fitting(rows: list[Row]) -> int:
-    """Count the recipients that fit into a frame with the rest of their message."""
-    if len(rows) <= RECIPIENTS_FITTING:
-        return len(rows)
-    left = RECIPIENTS_SHOWN_BYTES_MAX
-    for at, row in enumerate(rows):
-        left -= len(json.dumps(row)) + len(", ")
-        if left < 0:
-            return at
-    return len(rows)
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")

@@ -33,8 +33,8 @@ from glassmail.daemons.queue.limits import (
 from glassmail.events.queue import Load, Settled, Started
 from glassmail.net.messages import Result
 from glassmail.store.control import Snapshot
-from glassmail.store.queue.database import QueueStore, channel_name
-from glassmail.store.queue.rows import LOCAL, REMOTE, Settlement, Stored
+from glassmail.store.queue.database import QueueStore
+from glassmail.store.queue.rows import LOCAL, REMOTE, Settlement, Stored, channel_name
 from glassmail.store.queue.schema import DELIVERED, FAILED, WAITING
 
 _STATES = {"K": DELIVERED, "Z": WAITING, "D": FAILED}

@@ -7,16 +7,15 @@ from typing import Any
 
 import click
 
-from glassmail.admin import live, queue_check
+from glassmail.admin import live, queue_check, queue_reading
 from glassmail.admin.queue_check import Check, CheckError, Finding
-from glassmail.admin.requests import RequestError, ask, pages
+from glassmail.admin.requests import RequestError, ask
 from glassmail.explain.queue_words import status_line
 from glassmail.faces.cli import live_screen, queue_view, status_view
 from glassmail.faces.cli.json_line import json_line
 from glassmail.faces.cli.root_option import root_option
 from glassmail.settings.place import Place, find_root
 
-PAGE = 500
 DIGITS_MAX = 18
 
 
@@ -64,7 +63,7 @@ def list_(
         _sum_up(place, by, as_json=as_json)
         return
     count = size = 0
-    for row in _rows(place, lambda: pages(place.queue_socket, "list", PAGE)):
+    for row in _rows(place, lambda: queue_reading.messages(place)):
         if not _matches(row, sender, recipient, state):
             continue
         count += 1
@@ -73,6 +72,21 @@ def list_(
     if not as_json:
         click.echo(f"{count} message{'s' * (count != 1)}, {_bytes(size)}" if count else
                    "no messages wait")  # fmt: skip
+        for line in _stopped(place):
+            click.echo(line)
+
+
+def _stopped(place: Place) -> Iterator[str]:
+    """Tell that what was listed lies still."""
+    try:
+        if queue_check.is_running(place):
+            return
+        count = queue_reading.handed_in(place)
+    except (CheckError, OSError):
+        return  # this caller was told less, and by the server
+    yield "no server runs here: nothing is being tried (glass serve)"
+    if count:
+        yield f"{live_screen.counted(count, 'message')} more handed in meanwhile, for the next one"
 
 
 def _sum_up(place: Place, by: str, *, as_json: bool) -> None:
@@ -152,7 +166,7 @@ def _top(place: Place, count: int) -> Iterator[str]:
 def show(root: str | None, message: int, *, as_json: bool) -> None:
     """Show one message: its recipients, what happened, its header."""
     place = Place(find_root(root))
-    for row in _rows(place, lambda: ask(place.queue_socket, "show", message=message)):
+    for row in _rows(place, lambda: iter((queue_reading.message(place, message),))):
         if as_json:
             click.echo(json_line(row))
         else:

@@ -26,6 +26,7 @@ from glassmail.explain.why_text import Line, Writer, shown_reading
 from glassmail.explain.why_verdict import Ping
 from glassmail.faces.cli.root_option import root_option
 from glassmail.settings.place import Place, find_root
+from glassmail.store.control import ControlError, take_snapshot
 
 EXIT_FOUND, EXIT_NOTHING, EXIT_CANNOT_TELL = 0, 1, 3
 STDIN_BYTES_MAX = 1_000_000
@@ -53,20 +54,20 @@ def why(
     """Tell what did happen to mail, and why.
 
     WHAT is anything you have in hand: a trace code, a Message-ID, a message number (#7), an
-    address, a client's numeric address, a file in a Maildir, a line of a log, a bounce or error
-    text, the header of a message, another server's queue id. `-` reads it from standard input;
-    with --from or --to it may be left out.
+    address, the name of a user here, a client's numeric address, a file in a Maildir, a line of
+    a log, a bounce or error text, the header of a message, another server's queue id. `-` reads
+    it from standard input; with --from or --to it may be left out.
 
     Exit status: 0 found, 1 nothing is known (and the time span that holds for), 2 WHAT is not
     understood, 3 cannot tell.
     """
     now = time.time_ns()
+    place = Place(find_root(root))
     try:
         limits = _limits(restrictions, now)
-        question = understand(_given(what, restrictions), now, limits)
+        question = understand(_given(what, restrictions), now, limits, _host(place))
     except (MomentError, QuestionError) as error:
         raise click.UsageError(printable(str(error))) from error
-    place = Place(find_root(root))
     ping = _ping() if probe else None
     try:
         told = _of_logs(place, question, logs) if logs else answer(place, question)
@@ -97,6 +98,15 @@ def _given(what: tuple[str, ...], restrictions: dict[str, str | None]) -> str:
     if what == ("-",) or (not what and not _names(restrictions) and not sys.stdin.isatty()):
         return sys.stdin.buffer.read(STDIN_BYTES_MAX).decode("utf-8", "backslashreplace")
     return " ".join(what)
+
+
+def _host(place: Place) -> str:
+    """Where mail for a name without a domain goes."""
+    try:
+        host = take_snapshot(place.control, ("envnoathost", "me")).line("envnoathost")
+    except ControlError:
+        return ""  # a name then leads nowhere: `glass doctor` tells why
+    return (host or b"").decode("utf-8", "replace")
 
 
 def _names(restrictions: dict[str, str | None]) -> bool:

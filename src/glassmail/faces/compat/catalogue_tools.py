@@ -20,12 +20,15 @@ TOOLS: tuple[Command, ...] = (
     Command(
         "qmail-qread", "",
         "List the messages of the queue, each with its recipients. Root, the site's owner and "
-        "members of group glass see all, others what they handed in.",
-        variables=_SITE, exits={0: "listed", 111: "the queue does not answer"},
+        "members of group glass see all, others what they handed in. While no server runs, root "
+        "and the site's owner see what lies on the disk.",
+        variables=_SITE,
+        exits={0: "listed", 111: "no server answers, and the disk may not be read"},
     ),
     Command(
         "qmail-qstat", "", "Count the messages of the queue.",
-        variables=_SITE, exits={0: "counted", 111: "the queue does not answer"},
+        variables=_SITE,
+        exits={0: "counted", 111: "no server answers, and the disk may not be read"},
     ),
     Command(
         "qmail-qmaint", "[ -i ] [ -d messid [ -D ] ]",

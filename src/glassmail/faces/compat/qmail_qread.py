@@ -1,18 +1,18 @@
 """qmail-qread: list the queue as qmail does (qmail-qread.c; qmail-qread.txt).
 
 The queue decides what the caller may see: root, the site's owner and the group glass see all,
-others what they handed in themselves. Trouble is told on standard output, as in qmail: exit 111.
+others what they handed in themselves. While no server runs the database is read, which root and
+the site's owner may. Trouble is told on standard output, as in qmail: exit 111.
 """
 
 import os
 from collections.abc import Iterator
 from typing import Any
 
-from glassmail.admin.requests import RequestError, pages
+from glassmail.admin import queue_reading
+from glassmail.admin.requests import RequestError
 from glassmail.core.formats import date
 from glassmail.settings.place import Place, find_root
-
-PAGE = 500
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     del argv
     place = Place(find_root(None))
     try:
-        for row in pages(place.queue_socket, "list", PAGE):
+        for row in queue_reading.messages(place):
             _put(b"".join(lines(row)))
     except RequestError as error:
         _put(f"fatal: {error}\n".encode("utf-8", "backslashreplace"))

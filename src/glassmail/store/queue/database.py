@@ -20,58 +20,19 @@ from typing import cast
 import apsw
 
 from glassmail.core.model import code
-from glassmail.store.queue.rows import LOCAL, NewMessage, Settlement, Stored, Waiting, WaitingRow
-from glassmail.store.queue.schema import (
-    WAITING,
-    WAL_PAGES_CHECKPOINT,
-    open_database,
-)
+from glassmail.store.queue.reading import QueueReading
+from glassmail.store.queue.rows import NewMessage, Settlement
+from glassmail.store.queue.schema import WAL_PAGES_CHECKPOINT, open_database
 
 _MESSAGE = (
     "INSERT INTO message(id,body,born,size,sender,uid,code,part,kind,origin,held,"
     "due_local,due_remote,head) VALUES(?,?,?,?,?,?,?,?,?,?,0,?,?,?)"
 )
 _RECIPIENT = "INSERT INTO recipient VALUES(?,?,?,0,?,?,x'')"
-
-
-def _typed(table: str, columns: str, kind: str) -> str:
-    """Read columns as one type: a damaged row that holds another must not end the queue."""
-    return ",".join(f"CAST({table}.{column} AS {kind})" for column in columns.split())
-
-
-_HEAD = ",".join((
-    "m.id", _typed("m", "body born size", "INTEGER"), _typed("m", "sender", "BLOB"),
-    _typed("m", "uid code part", "INTEGER"), _typed("m", "kind", "TEXT"),
-    _typed("m", "origin due_local due_remote", "INTEGER"), _typed("m", "head", "BLOB"),
-))  # fmt: skip
-_STORED = (
-    f"SELECT {_HEAD},{_typed('b', 'data', 'BLOB')},{_typed('b', 'file', 'TEXT')}"  # noqa: S608
-    " FROM message m JOIN body b ON b.id=m.body WHERE m.id=?"
-)
-_PAGE = (
-    f"SELECT {_HEAD},NULL,CASE held WHEN 1 THEN 'held' ELSE NULL END"  # noqa: S608
-    " FROM message m WHERE m.id>? ORDER BY m.id LIMIT ?"
-)
-_WAITING = (
-    f"SELECT number,{_typed('r', 'original address', 'BLOB')} FROM recipient r"  # noqa: S608
-    " WHERE message=? AND channel=? AND state=? ORDER BY number"
-)
-_WAITING_PAGE = (
-    f"SELECT m.id,{_typed('m', 'born', 'INTEGER')},{_typed('m', 'kind', 'TEXT')},"  # noqa: S608
-    f"{_typed('m', 'sender', 'BLOB')},{_typed('m', 'held', 'INTEGER')},r.channel,"
-    f"{_typed('r', 'address text', 'BLOB')},"
-    "CAST(CASE r.channel WHEN 0 THEN m.due_local ELSE m.due_remote END AS INTEGER)"
-    " FROM message m JOIN recipient r ON r.message=m.id"
-    " WHERE m.id>? AND m.id<=? AND r.state=0 ORDER BY m.id,r.number"
-)
-_RECIPIENTS = (
-    f"SELECT number,channel,state,{_typed('r', 'original address text', 'BLOB')}"  # noqa: S608
-    " FROM recipient r WHERE message=? ORDER BY number"
-)
 _DUE = ("due_local", "due_remote")
 
 
-class QueueStore:
+class QueueStore(QueueReading):
     """The database of one queue process.
 
     Attributes:
@@ -81,7 +42,7 @@ class QueueStore:
 
     def __init__(self, path: str) -> None:
         """Open or make it; raises schema.StoreError."""
-        self._db = open_database(path)
+        super().__init__(open_database(path))
         self._wal_pages = 0
         self._db.set_wal_hook(self._committed)
         self.dead_files: list[str] = []
@@ -90,7 +51,7 @@ class QueueStore:
         self._next_fact = 1 + self._sequence("fact")
         self.is_new = self._next_message == self._next_fact == 1
         self._next_body = 1 + int(self._value("SELECT coalesce(max(id),0) FROM body"))
-        self.count = int(self._value("SELECT count(*) FROM message"))
+        self.count = self.count_messages()
 
     def _sequence(self, table: str) -> int:
         return int(
@@ -113,7 +74,7 @@ class QueueStore:
     def undone(self) -> None:
         """The transaction was rolled back: forget what memory counted of it."""
         self.dead_files.clear()
-        self.count = self._value("SELECT count(*) FROM message")
+        self.count = self.count_messages()
 
     def checkpoint_if_long(self) -> None:
         """Move the WAL into the database when it has grown; call between transactions."""
@@ -247,26 +208,6 @@ class QueueStore:
         ).fetchone()
         return None if row is None or row[0] is None else int(row[0])
 
-    def load(self, message: int) -> Stored | None:
-        """Read a message back, body included when it is in the row."""
-        row = self._db.execute(_STORED, (message,)).fetchone()
-        return None if row is None else Stored(*row)
-
-    def waiting(self, message: int, channel: int) -> list[Waiting]:
-        """Recipients of a message that wait on a channel."""
-        rows = self._db.execute(_WAITING, (message, channel, WAITING))
-        return [Waiting(*row) for row in rows]
-
-    def failed(self, message: int) -> Iterator[tuple[bytes, int, bytes]]:
-        """Yield failed recipients for the bounce, in order: (rewritten address, channel, text)."""
-        rows = self._db.execute(
-            "SELECT address,channel,text FROM recipient WHERE message=? AND state=2"
-            " ORDER BY number",
-            (message,),
-        )
-        for row in rows:
-            yield bytes(row[0]), int(row[1]), bytes(row[2])
-
     def all_due(self, channel: int, now: int, limit: int) -> int:
         """Make up to `limit` waiting passes due now (qmail's ALRM); return how many were moved."""
         column = _DUE[channel]
@@ -318,33 +259,6 @@ class QueueStore:
 
     # --- looking ---
 
-    def files(self) -> dict[str, int]:
-        """Names and sizes of all body files that rows refer to."""
-        rows = self._db.execute("SELECT file,size FROM body WHERE file NOT NULL")
-        return {str(row[0]): int(row[1]) for row in rows}
-
-    def page(self, after: int, limit: int) -> list[Stored]:
-        """Messages after a number, without bodies."""
-        return [Stored(*row) for row in self._db.execute(_PAGE, (after, limit))]
-
-    def waiting_page(self, after: int, limit: int) -> tuple[list[WaitingRow], int]:
-        """Recipients that wait, of `limit` messages after a number; and where to go on, or 0."""
-        last = self._db.execute(
-            "SELECT id FROM message WHERE id>? ORDER BY id LIMIT 2 OFFSET ?", (after, limit - 1)
-        ).fetchall()
-        until = cast("int", last[0][0]) if len(last) == 2 else 0
-        rows = self._db.execute(_WAITING_PAGE, (after, until or 2**63 - 1))
-        return [WaitingRow(*row) for row in rows], until
-
-    def recipients(self, message: int) -> list[tuple[int, int, int, bytes, bytes, bytes]]:
-        """All recipients of a message: (number, channel, state, original, address, text)."""
-        return [tuple(row) for row in self._db.execute(_RECIPIENTS, (message,))]
-
-    def is_held(self, message: int) -> bool:
-        """Tell whether a message is held back."""
-        row = self._db.execute("SELECT held FROM message WHERE id=?", (message,)).fetchone()
-        return row is not None and bool(row[0])
-
     def note_drop(self, name: str) -> bool:
         """Remember that a file of the drop directory was taken in; False when it was before."""
         self._db.execute("INSERT OR IGNORE INTO dropped VALUES(?)", (name,))
@@ -362,8 +276,3 @@ class QueueStore:
         """Hold a message back, or release it; False when there is none."""
         self._db.execute("UPDATE message SET held=? WHERE id=?", (int(held), message))
         return self._db.changes() > 0
-
-
-def channel_name(channel: int) -> str:
-    """`local` or `remote`."""
-    return "local" if channel == LOCAL else "remote"

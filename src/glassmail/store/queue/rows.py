@@ -99,3 +99,8 @@ class WaitingRow(NamedTuple):
     address: bytes
     text: bytes
     due: int | None
+
+
+def channel_name(channel: int) -> str:
+    """`local` or `remote`."""
+    return "local" if channel == LOCAL else "remote"
