@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from glassmail.admin import doctor, doctor_domains
 from glassmail.admin.doctor import AREAS, Weight, examine
+from glassmail.stations.routing import own_domains
+from glassmail.store.control import take_snapshot
 from tests.admin.site import make
 
 FAULT, WARNING, UNKNOWN = Weight
@@ -210,7 +212,8 @@ def test_only_so_many_domains_are_looked_at(place, monkeypatch):
 
 def test_which_domains_mail_can_be_for(place):
     control(place, "virtualdomains", b"a.test:a\n.b.test:b\nc.test:\nx@d.test:d\n:all\n")
-    assert doctor_domains.own_domains(place) == [b"mx.example.test", b"a.test"]
+    settings = take_snapshot(place.control, ("locals", "virtualdomains"))
+    assert own_domains(settings) == [b"mx.example.test", b"a.test"]
 
 
 def test_the_queue(place):

@@ -16,11 +16,21 @@ from glassmail.faces.cli.queue import queue
 from glassmail.faces.compat import qmail_qread, qmail_qstat
 from glassmail.settings.place import Place
 from glassmail.store.drop import DropWriter
+from glassmail.store.queue import reading, schema
 from glassmail.store.queue.database import QueueStore
+from glassmail.store.queue.reading import opened
 from glassmail.store.queue.rows import LOCAL, REMOTE, NewMessage, NewRecipient, Settlement
-from glassmail.store.queue.schema import DELIVERED, FAILED
+from glassmail.store.queue.schema import DELIVERED, FAILED, InUseError
 
 BORN = 1_795_187_041  # 20 Nov 2026 15:04:01
+
+
+@pytest.fixture(autouse=True)
+def _umask():
+    """The queue process's."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture
@@ -87,7 +97,7 @@ def test_what_was_handed_in_meanwhile_is_counted(place, capfd, monkeypatch):
     fill(place, 1)
     hand_in(place)
     assert glass(place, "list").output.splitlines()[-1] == (
-        "1 message more handed in meanwhile, for the next one"
+        "1 message handed in meanwhile: the next server takes them in"
     )
     monkeypatch.setenv("GLASSMAIL_ROOT", place.root)
     assert qmail_qstat.main() == 0
@@ -136,14 +146,23 @@ def test_a_change_needs_the_server(place):
 def test_a_server_that_does_not_answer_is_not_gone_round(place):
     fill(place, 1)
     with open(place.supervisor_pid, "w", encoding="ascii") as file:
+        file.write("4711\n")
+        file.flush()
         fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(RequestError, match="starts or stops"):
+        with pytest.raises(RequestError, match="its queue does not answer: glass status"):
             list(queue_reading.messages(place))
 
 
-def test_a_database_in_use_or_damaged_is_told(place, monkeypatch):
-    with pytest.raises(RequestError, match="is it running"):  # it never ran: there is none
-        list(queue_reading.messages(place))
+def test_a_site_that_never_ran_has_an_empty_queue(place):
+    hand_in(place)
+    assert glass(place, "list").output.splitlines() == [
+        "no messages wait", "no server runs here: nothing is being tried (glass serve)",
+        "1 message handed in meanwhile: the next server takes them in",
+    ]  # fmt: skip
+    assert not os.path.exists(place.queue_db)
+
+
+def test_what_cannot_be_read_is_told(place):
     with open(place.queue_db, "wb") as file:
         file.write(b"no database" * 1_000)
     with pytest.raises(RequestError, match="see `glass queue check`"):
@@ -170,3 +189,37 @@ def test_reading_changes_nothing(place):
     after = {name: os.stat(place.path("queue", name)).st_mtime_ns
              for name in os.listdir(place.path("queue"))}  # fmt: skip
     assert {name: after.get(name) for name in before} == before
+
+
+def test_an_empty_log_without_its_database_is_nobodys_mail(place):
+    """SQLite leaves one beside a database that was only read."""
+    fill(place, 1)
+    assert len(list(queue_reading.messages(place))) == 1
+    os.rename(place.queue_db, place.queue_db + ".away")
+    with open(place.queue_db + "-wal", "wb"):
+        pass
+    assert glass(place, "check").output == "the queue is whole: 0 messages\n"
+    with open(place.queue_db + "-wal", "wb") as file:
+        file.write(b"frames")
+    assert "its write-ahead log is there: put it back" in glass(place, "check").output
+
+
+def test_a_file_system_that_is_read_only(place, monkeypatch):
+    fill(place, 2)
+    monkeypatch.setattr(os, "access", lambda _path, mode: mode != os.W_OK)
+    assert len(list(queue_reading.messages(place))) == 2
+    assert not os.path.exists(place.queue_db + "-shm")
+
+
+def test_whoever_reads_is_waited_for(place, monkeypatch):
+    fill(place, 1)
+    monkeypatch.setattr(schema, "BUSY_TIMEOUT_MS", 50)
+    with opened(place.queue_db) as queue_of_it:
+        assert queue_of_it.count_messages() == 1
+        with pytest.raises(InUseError, match="another process reads it"):
+            QueueStore(place.queue_db)
+    store = QueueStore(place.queue_db)
+    monkeypatch.setattr(reading, "BUSY_TIMEOUT_MS", 50)
+    with pytest.raises(RequestError, match="a server opens it just now"):
+        list(queue_reading.messages(place))
+    store.close()

@@ -13,6 +13,7 @@ from glassmail.explain.instructions import State
 from glassmail.explain.remedies import Advice
 from glassmail.explain.trace import trace_files
 from glassmail.settings.place import Place
+from glassmail.stations.routing import own_domains
 from glassmail.store.account_writer import AccountChangeError
 from glassmail.store.control import ControlError, take_snapshot
 from glassmail.store.edit import EditError
@@ -35,7 +36,7 @@ _OF_ONE_ADDRESS = frozenset((
 
 def ailments(place: Place) -> Iterator[tuple[bool, str]]:
     """Tell faults (True) and warnings (False), each with its remedy; raises ERRORS."""
-    names = own_domains(place)
+    names = own_domains(take_snapshot(place.control, ("locals", "virtualdomains")))
     addresses = [b"postmaster@" + name for name in names[:DOMAINS_MAX]]
     for trace in trace_files(place, addresses):
         for hop in trace.hops:
@@ -46,18 +47,6 @@ def ailments(place: Place) -> Iterator[tuple[bool, str]]:
             f"only {DOMAINS_MAX} of {len(names)} domains were looked at closely: "
             "`glass trace postmaster@DOMAIN` tells of another"
         )
-
-
-def own_domains(place: Place) -> list[bytes]:
-    """List the domains of locals and virtualdomains, each once: those that mail can be for."""
-    settings = take_snapshot(place.control, ("locals", "virtualdomains"))
-    virtual = settings.table("virtualdomains").entries.items()
-    names = dict.fromkeys(settings.table("locals").entries)
-    for key, entry in virtual:
-        # Neither `.suffix`, nor the catch-all, nor one address, nor an exception (no value).
-        if key and b"@" not in key and not key.startswith(b".") and entry.value:
-            names.setdefault(key)
-    return list(names)
 
 
 def _of_hop(hop: Hop) -> Iterator[tuple[bool, str]]:

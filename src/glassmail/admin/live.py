@@ -90,4 +90,4 @@ def waiting(place: Place, pages_max: int) -> tuple[Summary, bool]:
 
 
 def _page_after(place: Place, after: int) -> Iterator[dict[str, Any]]:
-    return queue_reading.sums(place, after, PAGE)
+    return queue_reading.tell(place, "waiting", after=after, limit=PAGE)

@@ -67,10 +67,13 @@ def is_running(place: Place) -> bool:
 def alone(place: Place) -> Iterator[None]:
     """Keep servers from starting meanwhile; raises CheckError when one runs."""
     try:
-        descriptor = os.open(place.supervisor_pid, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(place.supervisor_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise CheckError(f"{place.supervisor_pid}: {words_of(error)}") from error
+        raise CheckError(f"{place.supervisor_lock}: {words_of(error)}") from error
     try:
+        if os.geteuid() == 0:  # it has to be the server's own, whoever runs that
+            owner = os.stat(place.path("run"))
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError as error:

@@ -18,6 +18,7 @@ from glassmail.core.formats import daemons
 from glassmail.core.formats.drop import DropError
 from glassmail.core.model.system_errors import words_of
 from glassmail.settings.place import Place
+from glassmail.stations.rights import as_user
 from glassmail.store.control import read_file
 from glassmail.store.drop import is_finished, open_drop
 from glassmail.store.history.latest import latest
@@ -172,12 +173,15 @@ def _aside_move(place: Place, path: str, name: str) -> Callable[[], None]:
 def database(place: Place) -> tuple[list[Finding], int | None]:
     """The database, the body files its rows name, its end; and how many messages it holds."""
     if not os.path.lexists(place.queue_db):
-        if os.path.lexists(place.queue_db + "-wal"):
+        wal = place.queue_db + "-wal"
+        if os.path.lexists(wal) and os.lstat(wal).st_size:
             said = "is gone, but its write-ahead log is there: put it back before the next start"
             return [Finding("database_missing", "queue/queue.db", said)], None
         return [], 0  # a new site
+    owner = os.stat(place.queue_db)
     try:
-        rows = inspect.look(place.queue_db)
+        with as_user(owner.st_uid, owner.st_gid):  # what SQLite makes beside it belongs to them
+            rows = inspect.look(place.queue_db)
     except apsw.Error as error:
         if not salvage.is_damage(error):
             raise CheckError(f"{place.queue_db}: {error}") from error

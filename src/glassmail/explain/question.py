@@ -24,6 +24,7 @@ from glassmail.explain.remedies import NONE, Advice
 TEXT_LENGTH_MAX = 1_000_000  # pasted; more is cut
 WORD_LENGTH_MAX = 1_100  # an address of qmail has at most 1,002 bytes
 READINGS_MAX = 24
+DOMAINS_MAX = 12  # in which a name without a domain is looked for
 _WINDOW_NS = 2_000_000_000  # a log line's time may differ from the history's by so much
 
 FORMS = (
@@ -70,10 +71,12 @@ class Question(NamedTuple):
 
     @property
     def address(self) -> str:
-        """The address asked about; empty when what is asked may be more than an address."""
+        """The address or user asked about; empty when what is asked may be more than an address."""
         for index, (words, query) in enumerate(self.readings):
-            # A user that is read last is more likely another server's queue id.
-            if "address" in query.kinds and (index == 0 or words != USER_HERE):
+            if words == USER_HERE:
+                # Behind other readings it is more likely another server's queue id.
+                return self.asked if index == 0 else ""
+            if "address" in query.kinds:
                 return query.text
         return ""
 
@@ -108,14 +111,16 @@ class Limits(NamedTuple):
 NO_LIMITS = Limits()
 
 
-def understand(text: str, now: int, limits: Limits = NO_LIMITS, host: str = "") -> Question:
+def understand(
+    text: str, now: int, limits: Limits = NO_LIMITS, domains: Sequence[str] = ()
+) -> Question:
     """Understand what is asked for.
 
     Args:
         text: what a person gave.
         now: nanoseconds since 1970, for stamps without a year.
         limits: restrictions of every reading.
-        host: where a name without a domain is looked for (control/envnoathost); empty: nowhere.
+        domains: where a name without a domain is looked for.
 
     Raises:
         QuestionError: nothing in it can be looked for.
@@ -138,8 +143,8 @@ def understand(text: str, now: int, limits: Limits = NO_LIMITS, host: str = "") 
     if not readings and _MISTYPED.fullmatch(text):
         raise QuestionError(f"{text[:40]!r} is mistyped: the last character of a trace code "
                             f"is made from the others, and does not fit them; {FORMS}")  # fmt: skip
-    if not question.advice.id and not any("code" in reading.query.kinds for reading in readings):
-        question = question._replace(readings=(*question.readings, *_of_user(text, host)))
+    if not question.advice.id and all(r.query.kinds == ("remote_id",) for r in readings):
+        question = question._replace(readings=(*question.readings, *_of_user(text, domains)))
     if not question.readings and not question.header and not question.advice.id:
         raise QuestionError(f"cannot look for {text[:40]!r}: {FORMS}" if text else FORMS)
     limited = [Reading(words, limits.apply(query)) for words, query in question.readings]
@@ -162,10 +167,11 @@ def _is_word(text: str) -> bool:
     return len(text) <= WORD_LENGTH_MAX and not re.search(r"\s", text) and text.isprintable()
 
 
-def _of_user(text: str, host: str) -> Iterator[Reading]:
-    """Read a name without a domain: mail to it goes to `host`."""
-    if host and _USER.fullmatch(text):
-        yield Reading(USER_HERE, Query(("address",), text=f"{text}@{host}"))
+def _of_user(text: str, domains: Sequence[str]) -> Iterator[Reading]:
+    """Read a name without a domain: a user of one of these domains."""
+    if domains and _USER.fullmatch(text):
+        for domain in domains[:DOMAINS_MAX]:
+            yield Reading(USER_HERE, Query(("address",), text=f"{text}@{domain}"))
         yield Reading("account of a refused login", Query(("login",), text=text))
 
 
@@ -204,7 +210,7 @@ def _of_word(text: str) -> Iterator[Reading]:
 
 _DOMAIN = re.compile(r"@?(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.){1,12}"
                      r"(?:[A-Za-z]{2,63}|xn--[A-Za-z0-9-]{1,59})")  # fmt: skip
-USER_HERE = "user of this host"
+USER_HERE = "user here"
 _USER = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9._+=-]{1,64}")
 _REMOTE_ID = re.compile(r"(?=[A-Za-z.-]*[0-9])[A-Za-z0-9.-]{5,100}")
 # A trace code with a wrong character shall be typed again, not be looked for elsewhere.
@@ -283,6 +289,7 @@ def around(query: Query, at: int, precision: int = 0) -> Query:
 
 def names(readings: Sequence[Reading]) -> str:
     """Say what was looked for, each kind once."""
+    users = ", ".join(query.text for words, query in readings if words == USER_HERE)
     return ", ".join(dict.fromkeys(
-        f"{words} ({query.text})" if words == USER_HERE else words for words, query in readings
+        f"{words} ({users})" if words == USER_HERE else words for words, query in readings
     ))  # fmt: skip

@@ -99,8 +99,16 @@ class Place:
 
     @property
     def supervisor_pid(self) -> str:
-        """The supervisor's process id; locked (flock) while it lives."""
+        """The supervisor's process id; locked (flock) while it lives, for everybody to see."""
         return self.path("run", "serve.pid")
+
+    @property
+    def supervisor_lock(self) -> str:
+        """Held (flock) by the supervisor, or by a command that needs the site for itself.
+
+        Nobody else may open it: whoever can read a file can lock it.
+        """
+        return self.path("run", "serve.lock")
 
     @property
     def assign(self) -> str:

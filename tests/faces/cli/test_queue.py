@@ -35,10 +35,10 @@ def test_mail_that_waits_for_a_server_is_told(run, tmp_path):
     assert json.loads(run("check", "--json").output)["handed_in"] == 2
 
 
-@pytest.mark.parametrize("verb", ["show", "hold", "release", "retry", "bounce", "drop"])
+@pytest.mark.parametrize("verb", ["hold", "release", "retry", "bounce", "drop"])
 def test_a_message_is_named_as_the_list_shows_it(run, verb):
     done = run(verb, "#26")
-    assert done.exit_code == 3
+    assert done.exit_code == 3  # while none runs, only looking is possible
     assert "is it running? (glass status)" in done.stderr
     for wrong in ("26x", "#", "-1", "9" * 19):
         assert run(verb, "--", wrong).exit_code == 2

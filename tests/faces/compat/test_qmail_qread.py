@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,7 @@ def test_local_recipients_come_first_and_odd_bytes_are_made_safe():
 
 
 def test_without_the_queue_it_is_111(root):
+    shutil.rmtree(root / "queue")
     done = run("qmail_qread", root)
     assert done.returncode == 111
     assert done.stdout.startswith(b"fatal: no server answers at ")

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ def test_the_lines_are_qmails(root):
 
 
 def test_trouble_is_111(root):
-    assert run("qmail_qstat", root).returncode == 111
     with FakeQueue(root):
         done = run("qmail_qstat", root)
     assert (done.returncode, done.stderr) == (111, b"qmail-qstat: fatal: run it as root\n")
+    shutil.rmtree(root / "queue")
+    assert run("qmail_qstat", root).returncode == 111

@@ -19,9 +19,10 @@ from glassmail.store.control import ControlError, Controls
 from glassmail.store.queue.database import QueueStore
 from glassmail.store.queue.disk import RESERVE_BYTES, QueueDisk
 from glassmail.store.queue.salvage import Salvaged, is_damage, is_marked, salvage
-from glassmail.store.queue.schema import StoreError
+from glassmail.store.queue.schema import InUseError, StoreError
 
 CANNOT_START = 111
+IN_USE_WAIT_S = 60.0
 
 
 def main(context: Context) -> int:
@@ -67,7 +68,7 @@ def _open_store(place: Place) -> tuple[QueueStore, Salvaged | None]:
         _keep_wal(place)
     if not is_marked(directory):
         try:
-            return QueueStore(place.queue_db), None
+            return _open_when_free(place), None
         except (StoreError, apsw.Error) as error:
             if not is_damage(error):
                 raise
@@ -75,10 +76,25 @@ def _open_store(place: Place) -> tuple[QueueStore, Salvaged | None]:
     return QueueStore(place.queue_db), salvaged
 
 
+def _open_when_free(place: Place) -> QueueStore:
+    """Open the store; wait for somebody who reads it, as `glass queue list` does."""
+    give_up_at = time.monotonic() + IN_USE_WAIT_S
+    is_told = False
+    while True:
+        try:
+            return QueueStore(place.queue_db)
+        except InUseError as error:
+            if time.monotonic() > give_up_at:
+                raise
+            if not is_told:
+                sys.stderr.write(f"glass queue: waiting: {error}\n")
+                is_told = True
+
+
 def _keep_wal(place: Place) -> None:
     """Keep a write-ahead log whose database is gone: SQLite would remove it, and mail with it."""
     wal = place.queue_db + "-wal"
-    if os.path.lexists(wal):
+    if os.path.lexists(wal) and os.lstat(wal).st_size:
         kept = os.path.join(place.queue_aside, f"queue.db.wal.{int(time.time())}.{os.getpid()}")
         os.rename(wal, kept)
         text = f"the queue's database is gone, but its write-ahead log was there: it is now {kept}"

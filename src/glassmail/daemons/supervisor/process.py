@@ -34,12 +34,29 @@ _SIGNALS = {
 CANNOT_START = 111
 KILL_AFTER_S = 30.0  # a daemon that does not end after TERM by then is killed: nothing is lost
 WAIT_S = 1.0
+PID_LOCK_S = 1.0  # for whoever looks at it just then
 READY_WITHIN_S = 10.0  # then a port that does not serve yet is named
 INTERNAL_CLOSED_AFTER_S = 1.0  # a daemon away for longer must not look as if it answered
 
 
 class ServeError(Exception):
     """The server cannot start; the text says why and what to do."""
+
+
+def _open_own(path: str, mode: int) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
+    except OSError as error:
+        text = f"{path}: {error.strerror}: the server must be able to write there"
+        raise ServeError(text) from error
+
+
+def _is_locked_now(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class Supervisor:
@@ -55,7 +72,7 @@ class Supervisor:
         self._is_one_user = is_one_user
         self._table = Table()
         self._parent_read, self._parent_write = os.pipe()
-        self._lock = -1
+        self._lock = self._pid_file = -1
         self._probe = 0
         self._is_ready = False
         self._is_status_stale = False
@@ -66,21 +83,20 @@ class Supervisor:
 
     def claim(self) -> None:
         """Be the only supervisor of this site; raises ServeError."""
-        path = self._place.supervisor_pid
-        try:
-            self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            text = f"{path}: {error.strerror}: the server must be able to write there"
-            raise ServeError(text) from error
+        self._lock = _open_own(self._place.supervisor_lock, 0o600)
+        self._pid_file = _open_own(self._place.supervisor_pid, 0o644)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            pid = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip()
+            pid = os.pread(self._pid_file, 32, 0).decode("ascii", "replace").strip()
             raise ServeError(
                 f"a server already runs here (process {pid}): glass status, or glass stop first"
             ) from error
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        give_up_at = time.monotonic() + PID_LOCK_S
+        while time.monotonic() < give_up_at and not _is_locked_now(self._pid_file):
+            time.sleep(0.01)  # somebody looks; should they hold it, they only say that we run
+        os.ftruncate(self._pid_file, 0)
+        os.pwrite(self._pid_file, f"{os.getpid()}\n".encode(), 0)
 
     def add(self, role: str, count: int = 1, listeners: tuple[Listener, ...] = ()) -> None:
         """Plan processes of a role; binds their ports and its internal socket."""
@@ -159,7 +175,8 @@ class Supervisor:
         others = [other for other in self._table.children if other is not child]
         sockets = [sock for other in others for _listener, sock in other.listeners]
         sockets += [other.internal for other in others if other.internal is not None]
-        return [self._parent_write, self._lock, *(sock.fileno() for sock in sockets)]
+        own = (self._parent_write, self._lock, self._pid_file)
+        return [*own, *(sock.fileno() for sock in sockets)]
 
     # --- signals and deaths ---
 

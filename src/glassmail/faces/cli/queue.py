@@ -78,15 +78,13 @@ def list_(
 
 def _stopped(place: Place) -> Iterator[str]:
     """Tell that what was listed lies still."""
-    try:
-        if queue_check.is_running(place):
-            return
-        count = queue_reading.handed_in(place)
-    except (CheckError, OSError):
-        return  # this caller was told less, and by the server
+    if not queue_reading.is_stopped(place):
+        return
     yield "no server runs here: nothing is being tried (glass serve)"
+    count = next(queue_reading.tell(place, "stats"))["unprocessed"]
     if count:
-        yield f"{live_screen.counted(count, 'message')} more handed in meanwhile, for the next one"
+        handed_in = live_screen.counted(count, "message")
+        yield f"{handed_in} handed in meanwhile: the next server takes them in"
 
 
 def _sum_up(place: Place, by: str, *, as_json: bool) -> None:
@@ -105,6 +103,8 @@ def _sum_up(place: Place, by: str, *, as_json: bool) -> None:
     for line in lines:
         click.echo(line)
     click.echo(queue_view.total(summary.messages, summary.recipients))
+    for line in _stopped(place):
+        click.echo(line)
 
 
 @queue.command("top")
@@ -166,11 +166,13 @@ def _top(place: Place, count: int) -> Iterator[str]:
 def show(root: str | None, message: int, *, as_json: bool) -> None:
     """Show one message: its recipients, what happened, its header."""
     place = Place(find_root(root))
-    for row in _rows(place, lambda: iter((queue_reading.message(place, message),))):
+    for row in _rows(place, lambda: queue_reading.tell(place, "show", message=message)):
         if as_json:
             click.echo(json_line(row))
         else:
             click.echo(_describe(row))
+            for line in _stopped(place):
+                click.echo(line)
             click.echo()
             click.echo(_printable(row["header"]), nl=False)
 

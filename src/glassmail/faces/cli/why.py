@@ -26,8 +26,10 @@ from glassmail.explain.why_text import Line, Writer, shown_reading
 from glassmail.explain.why_verdict import Ping
 from glassmail.faces.cli.root_option import root_option
 from glassmail.settings.place import Place, find_root
+from glassmail.stations.routing import own_domains
 from glassmail.store.control import ControlError, take_snapshot
 
+_DOMAIN_TABLES = ("envnoathost", "locals", "me", "virtualdomains")
 EXIT_FOUND, EXIT_NOTHING, EXIT_CANNOT_TELL = 0, 1, 3
 STDIN_BYTES_MAX = 1_000_000
 _LOOKS = {"head": "bold", "good": "green", "bad": "red", "open": "yellow", "faint": "dim"}
@@ -65,7 +67,7 @@ def why(
     place = Place(find_root(root))
     try:
         limits = _limits(restrictions, now)
-        question = understand(_given(what, restrictions), now, limits, _host(place))
+        question = understand(_given(what, restrictions), now, limits, _domains(place))
     except (MomentError, QuestionError) as error:
         raise click.UsageError(printable(str(error))) from error
     ping = _ping() if probe else None
@@ -100,13 +102,14 @@ def _given(what: tuple[str, ...], restrictions: dict[str, str | None]) -> str:
     return " ".join(what)
 
 
-def _host(place: Place) -> str:
-    """Where mail for a name without a domain goes."""
+def _domains(place: Place) -> list[str]:
+    """Where a name without a domain may be somebody's: qmail's own choice first."""
     try:
-        host = take_snapshot(place.control, ("envnoathost", "me")).line("envnoathost")
+        settings = take_snapshot(place.control, _DOMAIN_TABLES)
     except ControlError:
-        return ""  # a name then leads nowhere: `glass doctor` tells why
-    return (host or b"").decode("utf-8", "replace")
+        return []  # `glass doctor` tells why
+    names = dict.fromkeys((settings.line("envnoathost"), *own_domains(settings)))
+    return [name.decode("utf-8", "replace") for name in names if name]
 
 
 def _names(restrictions: dict[str, str | None]) -> bool:

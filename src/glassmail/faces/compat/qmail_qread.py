@@ -39,11 +39,14 @@ def lines(row: dict[str, Any]) -> Iterator[bytes]:
     for channel in ("local", "remote"):
         for recipient in row["recipients"]:
             if recipient["channel"] == channel:
-                done = b"" if recipient["state"] == "waiting" else b"  done"
+                done = b"  done" if recipient["state"] in _DONE else b""
                 address = _safe(_bytes(recipient["address"]))
                 yield b"%b\t%b\t%b\n" % (done, channel.encode("ascii"), address)
     if row.get("recipients_left_out"):
         yield b"\t%d more recipients\n" % row["recipients_left_out"]
+
+
+_DONE = ("done", "failed")
 
 
 def _bytes(text: str) -> bytes:

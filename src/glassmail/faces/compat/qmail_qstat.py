@@ -18,10 +18,10 @@ def main(argv: list[str] | None = None) -> int:
     del argv
     place = Place(find_root(None))
     try:
-        messages, unprocessed = queue_reading.counts(place)
+        row = next(queue_reading.tell(place, "stats"))
     except RequestError as error:
         print(f"qmail-qstat: fatal: {error}", file=sys.stderr)
         return 111
-    print(f"messages in queue: {messages}")
-    print(f"messages in queue but not yet preprocessed: {unprocessed}")
+    print(f"messages in queue: {row['messages']}")
+    print(f"messages in queue but not yet preprocessed: {row['unprocessed']}")
     return 0

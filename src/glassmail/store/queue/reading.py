@@ -3,18 +3,20 @@
 Used on the queue process's own connection, and on the database of a server that is stopped.
 
 Always:
-    - Every column is read as one type: a damaged row must not end the queue.
+    - Texts and times are read as one type each: a damaged row must not end the queue.
     - Nothing here changes anything.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
+from urllib.parse import quote
 
 import apsw
 
 from glassmail.store.queue.rows import Stored, Waiting, WaitingRow
-from glassmail.store.queue.schema import BUSY_TIMEOUT_MS, WAITING
+from glassmail.store.queue.schema import BUSY_TIMEOUT_MS, WAITING, create_tables
 
 
 def _typed(table: str, columns: str, kind: str) -> str:
@@ -118,13 +120,35 @@ class QueueReading:
 def opened(path: str) -> Iterator[QueueReading]:
     """Read the database of a stopped server; raises apsw.Error.
 
-    A server that starts meanwhile waits until the context ends, BUSY_TIMEOUT_MS at most: ask
-    little at a time.
+    A server that starts meanwhile waits until the context ends: ask little at a time. Call it
+    with the rights of the file's owner, to whom what SQLite makes beside the file has to belong.
     """
-    db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    name = f"file:{quote(path)}?mode=ro"
+    if not os.access(os.path.dirname(path), os.W_OK) and not _has_wal(path):
+        name += "&immutable=1"  # a file system that is read-only: nothing can be made beside it
+    db = apsw.Connection(name, flags=flags)
     try:
         db.set_busy_timeout(BUSY_TIMEOUT_MS)
         db.execute("PRAGMA trusted_schema=OFF")
+        yield QueueReading(db)
+    finally:
+        db.close()
+
+
+def _has_wal(path: str) -> bool:
+    try:
+        return os.stat(path + "-wal").st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def nothing() -> Iterator[QueueReading]:
+    """Read the queue of a site whose server never ran."""
+    db = apsw.Connection(":memory:")
+    try:
+        create_tables(db)
         yield QueueReading(db)
     finally:
         db.close()

@@ -1,4 +1,4 @@
-"""The queue's tables, and how its database is opened; the queue process alone opens it.
+"""The queue's tables, and how its one writer, the queue process, opens the database.
 
 Tables:
 
@@ -53,17 +53,27 @@ class StoreError(Exception):
     """The store cannot be used; the text says what and what to do."""
 
 
+class InUseError(StoreError):
+    """Another process reads the database."""
+
+
 def open_database(path: str) -> apsw.Connection:
     """Open the queue's database for its one writer; raises StoreError.
 
     `synchronous=FULL` makes every commit in WAL mode end with a sync of the WAL, which is what
     each 250 rests on. The checkpoint at opening matters after a failed sync: it moves whatever
     recovery accepted into the database file, durably, so that no later commit can depend on WAL
-    frames that never reached the disk.
+    frames that never reached the disk. `locking_mode` comes before anything is read: whoever
+    reads the database of a stopped server is waited for here, not at the first commit.
+
+    Raises:
+        InUseError: somebody reads the database, still after BUSY_TIMEOUT_MS.
+        StoreError: it cannot be used.
     """
     try:
         db = apsw.Connection(path)
         db.set_busy_timeout(BUSY_TIMEOUT_MS)
+        db.execute("PRAGMA locking_mode=EXCLUSIVE")
         if not _pragma(db, "page_count"):
             db.execute(f"PRAGMA page_size={PAGE_BYTES}")
             db.execute("PRAGMA auto_vacuum=NONE")
@@ -71,14 +81,17 @@ def open_database(path: str) -> apsw.Connection:
         db.execute("PRAGMA synchronous=FULL")
         db.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         db.execute("PRAGMA temp_store=MEMORY")
-        db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.wal_autocheckpoint(0)
         db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         create_tables(db)
-    except apsw.Error as error:
+    except apsw.BusyError as error:
+        raise InUseError(f"{path}: another process reads it: let it end (fuser {path})") from error
+    except apsw.CantOpenError as error:
         raise StoreError(
-            f"{path}: {error}: run `glass queue check`, or move the file aside to start empty"
+            f"{path}: {error}: see owner and rights of it, of the files beside it, of its directory"
         ) from error
+    except apsw.Error as error:
+        raise StoreError(f"{path}: {error}: see `glass queue check`") from error
     return db
 
 
