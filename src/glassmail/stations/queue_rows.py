@@ -55,7 +55,7 @@ def page(
 def shown(queue: QueueReading, message: Stored) -> Row:
     """Return a message's row with its header."""
     whole = row(queue, message)
-    whole["header"] = _text(message.head[:HEADER_SHOWN_MAX]) + _header(message)
+    whole["header"] = text_of(message.head[:HEADER_SHOWN_MAX]) + _header(message)
     return whole
 
 
@@ -66,10 +66,10 @@ def row(queue: QueueReading, message: Stored) -> Row:
         {
             "number": number,
             "channel": channel_name(channel),
-            "address": _text(address),
-            "original": _text(original),
+            "address": text_of(address),
+            "original": text_of(original),
             "state": _STATES.get(state, "damaged"),
-            "text": _text(text),
+            "text": text_of(text),
             "retry_at": (due.get(channel) or 0) if state == WAITING else 0,
         }
         for number, channel, state, original, address, text in queue.recipients(message.id)
@@ -80,7 +80,7 @@ def row(queue: QueueReading, message: Stored) -> Row:
         "trace": trace_text(message.code, message.part).decode(),
         "born": message.born,
         "size": message.size,
-        "sender": _text(message.sender),
+        "sender": text_of(message.sender),
         "uid": message.uid,
         "kind": message.kind,
         "origin": message.origin,
@@ -94,7 +94,7 @@ def row(queue: QueueReading, message: Stored) -> Row:
 def _header(message: Stored) -> str:
     data = message.data or b""
     end = data.find(b"\n\n")  # -1: nothing is shown
-    return _text(data[: min(end + 1, HEADER_SHOWN_MAX)])
+    return text_of(data[: min(end + 1, HEADER_SHOWN_MAX)])
 
 
 def _fitting(rows: list[Row]) -> int:
@@ -109,5 +109,6 @@ def _fitting(rows: list[Row]) -> int:
     return len(rows)
 
 
-def _text(data: bytes) -> str:
+def text_of(data: bytes) -> str:
+    """Bytes of a message as JSON has them; none is lost."""
     return data.decode("utf-8", "surrogateescape")

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections import Counter
 from typing import Any
 
+from glassmail.stations.queue_rows import text_of
 from glassmail.store.queue.reading import QueueReading
 from glassmail.store.queue.rows import WaitingRow, channel_name
 
@@ -75,7 +76,7 @@ def page(queue: QueueReading, after: int, limit: int) -> tuple[list[bytes], bool
         group.add(row, now)
     told: list[dict[str, Any]] = [dict(counts)] if counts else []
     told += [_told(key, group) for key, group in groups.items()]
-    told += [{"sender": _text(s), "count": n} for s, n in senders.most_common(SENDERS_MAX)]
+    told += [{"sender": text_of(s), "count": n} for s, n in senders.most_common(SENDERS_MAX)]
     if last:
         told.append({"after": last})
     return [json.dumps(row).encode() for row in told], bool(last)
@@ -85,15 +86,11 @@ def _told(key: _Key, group: _Group) -> dict[str, Any]:
     channel, domain, text = key
     return {
         "channel": channel_name(channel),
-        "domain": _text(domain),
-        "text": _text(text),
+        "domain": text_of(domain),
+        "text": text_of(text),
         "recipients": group.recipients,
         "ages": group.ages,
         "oldest": group.oldest,
         "next": group.next_due,
         "example": group.example,
     }
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")

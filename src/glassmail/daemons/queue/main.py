@@ -22,7 +22,8 @@ from glassmail.store.queue.salvage import Salvaged, is_damage, is_marked, salvag
 from glassmail.store.queue.schema import InUseError, StoreError
 
 CANNOT_START = 111
-IN_USE_WAIT_S = 60.0
+IN_USE_WAIT_S = 60.0  # for somebody who reads the queue of a stopped server
+IN_USE_PAUSE_S = 0.1
 
 
 def main(context: Context) -> int:
@@ -89,6 +90,7 @@ def _open_when_free(place: Place) -> QueueStore:
             if not is_told:
                 sys.stderr.write(f"glass queue: waiting: {error}\n")
                 is_told = True
+            time.sleep(IN_USE_PAUSE_S)
 
 
 def _keep_wal(place: Place) -> None:

@@ -5,6 +5,7 @@ import json
 
 from glassmail.daemons.queue.process import QueueProcess
 from glassmail.net.messages import Request, Rows
+from glassmail.stations.queue_rows import text_of
 from glassmail.store.queue.rows import channel_name
 
 PULSE_S = 5.0
@@ -20,18 +21,14 @@ def deliveries(process: QueueProcess, request: Request) -> Rows:
             "delivery": number,
             "message": active.id,
             "channel": channel_name(delivery.turn.channel),
-            "host": _text(address.rpartition(b"@")[2]),
-            "sender": _text(active.sender),
-            "recipient": _text(address),
+            "host": text_of(address.rpartition(b"@")[2]),
+            "sender": text_of(active.sender),
+            "recipient": text_of(address),
             "born": active.born,
             "began": delivery.began,
         }
         rows.append(json.dumps(row).encode())
     return Rows(request.ref, tuple(rows))
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
 
 
 def figures(process: QueueProcess) -> dict[str, int | bool]:
